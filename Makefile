@@ -1,0 +1,79 @@
+# Yidan: `make` prints this help. Everything below `setup` installs what it needs by itself.
+SHELL   := /bin/sh
+PYTHON  ?= python3
+ARGS    ?=
+VENV    := .venv
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# Two `make` at once in one checkout must not run pip in the same environment; where flock is missing we take the risk.
+LOCKED  := $(shell command -v flock >/dev/null 2>&1 && echo flock .venv.lock)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test lint format types drift bench schemas lock kafka clean
+
+help: ## this list
+	@echo 'make TARGET [ARGS="..."]'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.project ## .venv/ with every tool and .venv/bin/yidan; instant when nothing changed
+	@:
+
+# Two stamps, so that an edit of pyproject.toml does not ask pip about eighty packages again.
+$(VENV)/.requirements: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Yidan needs Python 3.11 or later; say which: make PYTHON=python3.11")'
+	@echo 'installing requirements/dev.txt into $(VENV)' >&2
+	@$(LOCKED) sh -ec '\
+	  test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV); \
+	  $(PIP) install --quiet --require-hashes -r requirements/dev.txt; \
+	  touch $@'
+
+$(VENV)/.project: $(VENV)/.requirements pyproject.toml
+	@$(LOCKED) sh -ec '$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable . && touch $@'
+
+# The shell stays until the workers have drained; Ctrl-C is a normal end, not an error of make.
+run: setup ## the whole thing on this machine: broker, store, worker, synthetic county (ARGS=--once, ARGS=--help)
+	@trap : INT TERM; $(BIN)/yidan run $(ARGS); code=$$?; \
+	  case $$code in 130|143) exit 0;; *) exit $$code;; esac
+
+test: lint types drift ## everything; ARGS go to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: setup ## let ruff repair what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: setup ## mypy, strict
+	$(BIN)/mypy
+
+drift: setup ## generated schemas and policy packs are as committed and prove their own cases
+	$(BIN)/yidan contracts check
+	$(BIN)/yidan packs check
+
+bench: setup ## a row of figures on this machine
+	$(BIN)/yidan bench $(ARGS)
+
+schemas: setup ## write contracts/schemas/ from the models
+	$(BIN)/yidan contracts build
+
+# Hashes and versions only: no address of a registry enters the project. ARGS=--upgrade takes newer versions.
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+           --no-emit-index-url --no-emit-find-links
+lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade)
+	@test -x $(VENV)-lock/bin/uv || { $(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv; }
+	$(VENV)-lock/bin/$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt
+	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra local -c requirements/runtime.txt pyproject.toml -o requirements/local.txt
+	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra dev -c requirements/local.txt pyproject.toml -o requirements/dev.txt
+
+kafka: ops/kafka/lib/.fetched ## Apache Kafka's jars by Maven into ops/kafka/lib, for proofs on a real broker
+ops/kafka/lib/.fetched: ops/kafka/pom.xml
+	cd ops/kafka && rm -rf lib && mvn -q -B dependency:copy-dependencies
+	@touch $@
+
+clean: ## remove what make made; ops/kafka/lib stays
+	rm -rf $(VENV) $(VENV)-lock .venv.lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find contracts workers tests ops -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,1 @@
+"""The words, messages and policy packs of Yidan: what the outside world may rely on."""
