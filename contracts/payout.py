@@ -1,0 +1,131 @@
+"""The combined payout: one message that says, layer by layer, who owes what for one bill and why.
+
+Written as typed dictionaries, not model classes: the hot path builds each payout once and encodes it at once, and a
+dictionary that the type checker knows costs a quarter of a model. Readers and tests validate with `READ_PAYOUT`.
+"""
+
+from typing import Final, Literal, NotRequired
+
+from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from contracts.money import Yuan
+from contracts.vocabulary import LayerId
+
+_STRICT: Final = ConfigDict(extra="forbid", strict=True)
+
+KindWord = Literal["settlement", "reversal", "readjudication", "application"]
+StatusWord = Literal["paid", "reported", "pending_application", "nothing"]
+ReasonWord = Literal[
+    "not_in_force",
+    "other_insurance",
+    "care_not_covered",
+    "excluded_cause",
+    "delegated",
+    "no_identity",
+    "nothing_left",
+    "cap_spent",
+    "below_deductible",
+    "rounds_to_nothing",
+    "reversed",
+]
+PayeeWord = Literal["fixmedins", "person"]
+
+Slice = TypedDict("Slice", {"from": Yuan, "to": Yuan, "ratio": str})
+"""A slice of the year's base that a settlement moved through, paid at `ratio`; a deductible's ratio is `"0.00"`."""
+Slice.__pydantic_config__ = _STRICT  # type: ignore[attr-defined]
+
+
+@with_config(_STRICT)
+class Line(TypedDict):
+    """What one layer does for the bill. Amounts are yuan; `delta` is against the previous revision.
+
+    A line that a computed layer reached a decision for also shows the row (`who`), what entered the layer
+    (`inscp_scp_amt`), the year's base before and after, the slices moved through, the cap, what could still be paid
+    before (`crt_payb_lmt_amt`) and after (`cap_left`) this settlement. No cap: the three are null.
+    """
+
+    seq: int
+    layer: LayerId | str
+    label: str
+    fund_pay_type: str
+    status: StatusWord
+    reason: ReasonWord | None
+    who: NotRequired[str | None]
+    inscp_scp_amt: NotRequired[Yuan]
+    base_before: NotRequired[Yuan]
+    base_after: NotRequired[Yuan]
+    tiers: NotRequired[list[Slice]]
+    cap: NotRequired[Yuan | None]
+    crt_payb_lmt_amt: NotRequired[Yuan | None]
+    cap_left: NotRequired[Yuan | None]
+    pending_payamt: NotRequired[Yuan]
+    fund_payamt: Yuan
+    delta: Yuan
+    payable: bool
+    payee: PayeeWord | None
+    clauses: NotRequired[list[str]]
+    readings: NotRequired[list[str]]
+
+
+@with_config(_STRICT)
+class Cause(TypedDict):
+    """The event that made Yidan write this payout."""
+
+    type: Literal[
+        "settled", "reversed", "voided", "identity_changed", "carried_in", "application_decided", "pack_changed"
+    ]
+    msgid: NotRequired[str]
+    application_id: NotRequired[str]
+    known_at: NotRequired[str]
+
+
+@with_config(_STRICT)
+class PackUsed(TypedDict):
+    """The policy pack that decided: its ledger's region and the digest of its text."""
+
+    region: str
+    digest: str
+
+
+@with_config(_STRICT)
+class Left(TypedDict):
+    """What the person still pays, by part of the bill."""
+
+    fulamt_ownpay_amt: Yuan
+    overlmt_selfpay: Yuan
+    preselfpay_amt: Yuan
+    inscp_scp_amt: Yuan
+
+
+@with_config(_STRICT)
+class CombinedPayout(TypedDict):
+    """`combined_payout`: one bill, every layer of the pack in order.
+
+    `medfee_sumamt = fund_pay_sumamt + psn_part_amt + hosp_part_amt`; the last stands in `other_payments`, together with
+    the fund fields that no layer of the pack names, where there are any. An application payout has one line, an
+    `application_id` in place of the settlement's fields, and no `left`.
+    """
+
+    type: Literal["combined_payout"]
+    payout_id: str
+    kind: KindWord
+    setl_id: NotRequired[str]
+    mdtrt_id: NotRequired[str]
+    application_id: NotRequired[str]
+    psn_no: str
+    insuplc_admdvs: str
+    fixmedins_code: NotRequired[str]
+    year: int
+    revision: int
+    cause: Cause
+    pack: PackUsed
+    medfee_sumamt: NotRequired[Yuan]
+    fund_pay_sumamt: Yuan
+    psn_part_amt: NotRequired[Yuan]
+    other_payments: NotRequired[dict[str, Yuan]]
+    lines: list[Line]
+    left: NotRequired[Left]
+
+
+READ_PAYOUT: Final = TypeAdapter(CombinedPayout)

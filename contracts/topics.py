@@ -1,0 +1,48 @@
+"""The seven topics and what each is configured to keep."""
+
+from dataclasses import dataclass
+from typing import Final
+
+DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic: its name, what it carries and the settings that its promises need."""
+
+    name: str
+    title: str
+    direction: str  # "in", "out" or "internal"
+    settings: dict[str, str]
+
+
+DISCHARGES: Final = "onestop.discharges.v1"
+PERSONS: Final = "onestop.persons.v1"
+APPLICATIONS: Final = "onestop.applications.v1"
+PAYOUTS: Final = "onestop.payouts.v1"
+JOURNAL: Final = "onestop.journal.v1"
+SIGNALS: Final = "onestop.signals.v1"
+QUARANTINE: Final = "onestop.quarantine.v1"
+
+INPUTS: Final = (PERSONS, DISCHARGES, APPLICATIONS)
+"""The input topics, in the order in which one batch takes them: who a person is, before what is settled for them."""
+
+PARTITIONS_DEFAULT: Final = 12
+
+_FOR_YEARS: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
+
+TOPICS: Final = (
+    Topic(DISCHARGES, "出院结算事件", "in", {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)}),
+    Topic(PERSONS, "人员身份与结转", "in", {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)}),
+    Topic(APPLICATIONS, "依申请补助审核结果", "in", {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)}),
+    Topic(PAYOUTS, "一单制合并支付", "out", _FOR_YEARS),
+    Topic(
+        JOURNAL,
+        "账本流水",
+        "internal",
+        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(7 * DAY_MS), "retention.ms": "-1"},
+    ),
+    Topic(SIGNALS, "提示与预警", "out", _FOR_YEARS),
+    Topic(QUARANTINE, "拒收隔离", "out", _FOR_YEARS),
+)
+"""All seven have the same number of partitions, fixed when the journal is born."""
