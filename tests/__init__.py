@@ -1,0 +1,1 @@
+"""Sentences about Yidan that a machine checks; the folders mirror the packages."""
