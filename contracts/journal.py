@@ -35,10 +35,14 @@ class Person:
 
 
 class Account(NamedTuple):
-    """One layer's accumulators for the year, in fen. The deductible used is the part of `base` below it."""
+    """One layer's accumulators for the year, in fen. The deductible used is the part of `base` below it.
+
+    `cap` is that of the row that counted last; None before the first and for an uncapped row.
+    """
 
     base: Fen = 0
     paid: Fen = 0
+    cap: Fen | None = None
 
 
 class SignalState(NamedTuple):
@@ -60,10 +64,12 @@ class Opening:
 class Year:
     """One person-year under one region's pack: how many entries, every layer's account, watched sums, signals.
 
-    `watched` sums what each watch measures over the live settlements; `signals` is keyed `kind:layer`.
+    `watched` sums what each watch measures over the live settlements; `signals` is keyed `kind:layer`; `packs` are the
+    digests of the packs that entries were decided under.
     """
 
     entries: int = 0
+    packs: tuple[str, ...] = ()
     accounts: dict[str, Account] = field(default_factory=dict)
     watched: dict[str, int] = field(default_factory=dict)
     signals: dict[str, SignalState] = field(default_factory=dict)

@@ -26,7 +26,7 @@ def ratio_text(ratio: Fraction) -> str:
     return f"{units // 10**places}.{units % 10**places:0{places}d}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """What a row owes in total on a year's base: a deductible, then marginal tiers.
 
@@ -85,7 +85,7 @@ class Curve:
         return starts, tuple(ratio_text(Fraction(slope, denominator)) for slope in slopes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """One row of a benefit table. `codes` is None for everybody; `curve` is None where the row is delegated."""
 
@@ -116,7 +116,7 @@ class ApplicationRule:
 Mode = Literal["reported", "computed", "on_application"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """One edition of one layer. `first_day` and `last_day` are days of discharge, both included.
 
@@ -175,7 +175,7 @@ class Watch:
     cares: frozenset[Care] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pack:
     """One region's policy. `region` names the ledger (the city's, also under a county's file); `digest` its text."""
 
@@ -192,8 +192,15 @@ class Pack:
     def _on(self) -> dict[Day, tuple[tuple[Layer, bool], ...]]:
         return {}
 
+    @cached_property
+    def _same(self) -> dict[tuple[tuple[Layer, bool], ...], tuple[tuple[Layer, bool], ...]]:
+        return {}
+
     def layers_on(self, day: Day) -> tuple[tuple[Layer, bool], ...]:
-        """Every layer in pack order, each by the edition in force on `day` (or its nearest one), and whether it is."""
+        """Every layer in pack order, each by the edition in force on `day` (or its nearest one), and whether it is.
+
+        Days with the same editions get the same tuple, so that it can stand for them.
+        """
         found = self._on.get(day)
         if found is None:
             editions: dict[str, Layer] = {}
@@ -201,7 +208,8 @@ class Pack:
                 held = editions.get(layer.id)
                 if held is None or layer.in_force(day) or (not held.in_force(day) and layer.first_day <= day):
                     editions[layer.id] = layer
-            found = self._on[day] = tuple((layer, layer.in_force(day)) for layer in editions.values())
+            found = tuple((layer, layer.in_force(day)) for layer in editions.values())
+            found = self._on[day] = self._same.setdefault(found, found)
         return found
 
 

@@ -1,0 +1,1 @@
+"""Who owes what for one bill: pure, exact, the same input always gives the same bytes."""

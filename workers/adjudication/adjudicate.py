@@ -1,0 +1,161 @@
+"""One bill through every layer of its pack: the layers draw on it in order, each on what the earlier ones left."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from contracts.discharge import Settled
+from contracts.journal import Account
+from contracts.money import Fen
+from contracts.vocabulary import HOSPITAL_SHARE, Reason, Refusal, Status
+from workers.adjudication.layer import Decision, decide, pend, row_for
+from workers.adjudication.plan import Plan
+from workers.adjudication.refuse import RefusedError
+
+NO_ACCOUNT = Account()
+
+
+class Adjudication(NamedTuple):
+    """What every layer decided for a bill. Amounts in fen.
+
+    `left` is what the person still pays, by bucket; `others` what was paid by funds that no layer names (the hospital's
+    own share included, under its field); `accounts` the year's accounts afterwards.
+    """
+
+    decisions: tuple[Decision, ...]
+    left: tuple[Fen, Fen, Fen, Fen]
+    others: dict[str, Fen]
+    accounts: Mapping[str, Account]
+
+    @property
+    def fund_pay_sumamt(self) -> Fen:
+        """Everything that funds pay for this bill."""
+        return sum(d.paid for d in self.decisions) + sum(v for f, v in self.others.items() if f != HOSPITAL_SHARE)
+
+    @property
+    def psn_part_amt(self) -> Fen:
+        """Everything that the person still pays."""
+        return sum(self.left)
+
+
+def adjudicate(
+    bill: Settled, codes: Sequence[str], plan: Plan, accounts: Mapping[str, Account], *, again: bool = False
+) -> Adjudication:
+    """Every layer's decision for `bill`, given the year's accounts before it.
+
+    Refuses `layer_already_paid` and `fund_payments_exceed_bill`. A bill that was accepted before (`again`) is not
+    refused: its reported payments are facts, so the computed layers give way where both no longer fit.
+    """
+    left = [bill.inscp_scp_amt, bill.preselfpay_amt, bill.overlmt_selfpay, bill.fulamt_ownpay_amt]
+    after: dict[str, Account] = dict(accounts)
+    decisions: list[Decision] = []
+    others: dict[str, Fen] = {}
+    reported_later = _reported(bill, plan) if again else None
+
+    for position, step in enumerate(plan.steps):
+        if position == plan.unnamed_before:
+            _draw_unnamed(bill, plan, left, others)
+        layer = step.layer
+        reported = 0
+        for name in step.reports:
+            reported += getattr(bill, name) or 0
+        if layer.mode == "reported":
+            if reported:
+                _draw(left, reported, step.reports)
+            decisions.append(Decision(layer, Status.REPORTED, None, reported))
+            continue
+        reason = step.reason
+        row = None
+        if reason is None:
+            row = row_for(layer, codes)
+            if layer.mode == "on_application":
+                row = row or layer.rows[-1]
+            elif layer.needs_subsidised_premium and bill.premium_subsidised is False:
+                row, reason = None, Reason.NO_IDENTITY
+            elif row is None:
+                reason = Reason.NO_IDENTITY
+            elif row.curve is None:
+                row, reason = None, Reason.DELEGATED
+        if reported and reason in _STANDS_AS_REPORTED:
+            _draw(left, reported, step.reports)
+            decisions.append(Decision(layer, Status.REPORTED, None, reported))
+            continue
+        if reported and not again:
+            raise RefusedError(
+                Refusal.LAYER_ALREADY_PAID,
+                next(name for name in step.reports if getattr(bill, name)),
+                f"{layer.id} is computed here for this settlement: send its fund field as null",
+            )
+        if row is None:
+            decisions.append(Decision(layer, Status.NOTHING, reason))
+            continue
+        base = 0
+        for bucket in layer.base:
+            base += left[bucket]
+        account = after.get(layer.id, NO_ACCOUNT)
+        if layer.mode == "on_application":
+            decisions.append(pend(layer, row, base, account))
+            after[layer.id] = Account(account.base + base, account.paid, account.cap)
+            continue
+        fits = None if reported_later is None else sum(left) - reported_later[position]
+        decision = decide(layer, row, base, account, fits)
+        paid = decision.paid
+        decisions.append(decision)
+        after[layer.id] = Account(account.base + base, account.paid + paid, row.cap)
+        for bucket in layer.base:
+            if not paid:
+                break
+            drawn = min(paid, left[bucket])
+            left[bucket] -= drawn
+            paid -= drawn
+    if plan.unnamed_before == len(plan.steps):
+        _draw_unnamed(bill, plan, left, others)
+    return Adjudication(tuple(decisions), (left[0], left[1], left[2], left[3]), others, after)
+
+
+_STANDS_AS_REPORTED = frozenset(
+    (
+        Reason.NOT_IN_FORCE,
+        Reason.OTHER_INSURANCE,
+        Reason.CARE_NOT_COVERED,
+        Reason.EXCLUDED_CAUSE,
+        Reason.DELEGATED,
+    )
+)
+"""Where a layer does not compute for a settlement, what the platform says it paid stands."""
+
+
+def _draw(left: list[Fen], amount: Fen, fields: Sequence[str]) -> None:
+    """Take a payment made elsewhere from what is left: 自负, 自理, 超限价, 自费. Refuses what does not fit."""
+    for bucket in range(4):
+        drawn = min(amount, left[bucket])
+        left[bucket] -= drawn
+        amount -= drawn
+        if not amount:
+            return
+    raise RefusedError(
+        Refusal.FUND_PAYMENTS_EXCEED_BILL,
+        fields[0],
+        "the payments reported for this bill are more than the bill: send each fund's own payment once",
+    )
+
+
+def _draw_unnamed(bill: Settled, plan: Plan, left: list[Fen], others: dict[str, Fen]) -> None:
+    for name in plan.unnamed:
+        amount = getattr(bill, name)
+        if amount:
+            others[name] = amount
+            _draw(left, amount, (name,))
+
+
+def _reported(bill: Settled, plan: Plan) -> list[Fen]:
+    """For each step, what is reported at later steps and must still find room in the bill."""
+    later = 0
+    sums: list[Fen] = []
+    for position in reversed(range(len(plan.steps))):
+        sums.append(later)
+        step = plan.steps[position]
+        if step.layer.mode == "reported" or step.reason is not None:
+            later += sum(getattr(bill, name) or 0 for name in step.reports)
+        if position == plan.unnamed_before:
+            later += sum(getattr(bill, name) or 0 for name in plan.unnamed)
+    return sums[::-1]

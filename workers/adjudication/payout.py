@@ -1,0 +1,203 @@
+"""Writes decisions down as a combined payout: every number with its clause and its reading."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from contracts.discharge import Settled
+from contracts.journal import Entry, Share
+from contracts.money import Fen, yuan
+from contracts.pack import Layer, Pack
+from contracts.payout import Cause, CombinedPayout, Line, PackUsed, Slice
+from contracts.vocabulary import HOSPITAL_SHARE, Kind, Payee, Reason, Status
+from workers.adjudication.adjudicate import Adjudication
+from workers.adjudication.layer import Decision
+
+_KEYS_OF_REASON: Final[Mapping[str, tuple[str, ...]]] = {
+    Reason.NOT_IN_FORCE: ("from",),
+    Reason.OTHER_INSURANCE: ("insutype",),
+    Reason.CARE_NOT_COVERED: ("settles",),
+    Reason.EXCLUDED_CAUSE: ("excludes",),
+    Reason.DELEGATED: ("benefits.delegated",),
+    Reason.NO_IDENTITY: ("benefits.who", "requires"),
+    Reason.NOTHING_LEFT: ("base",),
+    Reason.CAP_SPENT: ("benefits.cap",),
+    Reason.BELOW_DEDUCTIBLE: ("benefits.deductible",),
+    Reason.ROUNDS_TO_NOTHING: ("benefits.tiers", "rounding"),
+}
+
+
+@lru_cache(maxsize=4096)
+def _grounds(layer: Layer, reason: Reason | None, deductible: bool, capped: bool) -> tuple[list[str], list[str]]:
+    """The clauses and readings behind a line: those of the keys that made the amount what it is."""
+    if reason is not None:
+        keys = _KEYS_OF_REASON[reason]
+        return layer.clauses_of(*keys), layer.readings_of(*keys)
+    keys = ("benefits.tiers", *(("benefits.deductible",) if deductible else ()), *(("benefits.cap",) if capped else ()))
+    return layer.clauses_of(*keys), layer.readings_of("base", "accumulates", *keys)
+
+
+def _line(seq: int, decision: Decision, insutype: str, delta: Fen, payee: Payee | None) -> Line:
+    """The line of one decision. `payee` is None where no money moves through us."""
+    layer = decision.layer
+    line: Line = {
+        "seq": seq,
+        "layer": layer.id,
+        "label": layer.label,
+        "fund_pay_type": layer.fund_pay_types.get(insutype, layer.fund_pay_type),
+        "status": decision.status.value,
+        "reason": None if decision.reason is None else decision.reason.value,
+        "fund_payamt": yuan(decision.paid),
+        "delta": yuan(delta),
+        "payable": payee is not None,
+        "payee": None if payee is None else payee.value,
+    }
+    if decision.status is Status.REPORTED:
+        return line
+    row = decision.row
+    if row is None:
+        line["clauses"], line["readings"] = _grounds(layer, decision.reason, False, False)
+        return line
+    curve = row.curve
+    assert curve is not None
+    before, after = decision.before, decision.before + decision.base
+    headroom = decision.headroom
+    capped = headroom is not None and headroom == decision.paid
+    line["who"] = row.who
+    line["inscp_scp_amt"] = yuan(decision.base)
+    line["base_before"] = yuan(before)
+    line["base_after"] = yuan(after)
+    line["tiers"] = [
+        Slice({"from": yuan(begin), "to": yuan(end), "ratio": ratio})
+        for begin, end, ratio in curve.slices(before, after)
+    ]
+    if row.cap is None or headroom is None:
+        line["cap"] = line["crt_payb_lmt_amt"] = line["cap_left"] = None
+    else:
+        line["cap"] = yuan(row.cap)
+        line["crt_payb_lmt_amt"] = yuan(headroom)
+        line["cap_left"] = yuan(headroom - decision.paid)
+    if decision.pending is not None:
+        line["pending_payamt"] = yuan(decision.pending)
+    line["clauses"], line["readings"] = _grounds(layer, decision.reason, curve.deductible > 0, capped)
+    return line
+
+
+_used: dict[str, PackUsed] = {}
+
+
+def pack_used(pack: Pack) -> PackUsed:
+    """How a payout names the pack that decided."""
+    used = _used.get(pack.digest)
+    if used is None:
+        used = _used[pack.digest] = {"region": pack.region, "digest": pack.digest}
+    return used
+
+
+def settlement_payout(
+    bill: Settled,
+    pack: Pack,
+    adjudication: Adjudication,
+    *,
+    kind: Kind,
+    revision: int,
+    cause: Cause,
+    said: Mapping[str, Fen] | None = None,
+) -> CombinedPayout:
+    """The payout of a settlement or readjudication. `said` is what the previous revision said each layer pays."""
+    payee = Payee.INSTITUTION if kind is Kind.SETTLEMENT else Payee.PERSON
+    lines: list[Line] = []
+    funds = 0
+    insutype = bill.insutype
+    for seq, decision in enumerate(adjudication.decisions, 1):
+        paid = decision.paid
+        funds += paid
+        delta = paid if said is None else paid - said.get(decision.layer.id, 0)
+        moved = delta != 0 and decision.status is not Status.REPORTED
+        lines.append(_line(seq, decision, insutype, delta, payee if moved else None))
+    left = adjudication.left
+    others = adjudication.others
+    if others:
+        funds += sum(amount for name, amount in others.items() if name != HOSPITAL_SHARE)
+    payout: CombinedPayout = {
+        "type": "combined_payout",
+        "payout_id": f"{bill.psn_no}:{bill.setl_id}:{revision}",
+        "kind": kind.value,
+        "setl_id": bill.setl_id,
+        "mdtrt_id": bill.mdtrt_id,
+        "psn_no": bill.psn_no,
+        "insuplc_admdvs": bill.insuplc_admdvs,
+        "fixmedins_code": bill.fixmedins_code,
+        "year": bill.year,
+        "revision": revision,
+        "cause": cause,
+        "pack": pack_used(pack),
+        "medfee_sumamt": yuan(bill.medfee_sumamt),
+        "fund_pay_sumamt": yuan(funds),
+        "psn_part_amt": yuan(left[0] + left[1] + left[2] + left[3]),
+        "lines": lines,
+        "left": {
+            "fulamt_ownpay_amt": yuan(left[3]),
+            "overlmt_selfpay": yuan(left[2]),
+            "preselfpay_amt": yuan(left[1]),
+            "inscp_scp_amt": yuan(left[0]),
+        },
+    }
+    if others:
+        payout["other_payments"] = {name: yuan(amount) for name, amount in others.items()}
+    return payout
+
+
+def reversal_payout(entry: Entry, bill: Settled, pack: Pack, *, revision: int, cause: Cause) -> CombinedPayout:
+    """The payout that takes a settlement back: each payee returns what it had received, on a line of its own."""
+    shares = {share.layer: share for share in entry.shares}
+    lines: list[Line] = []
+    for layer, _ in pack.layers_on(bill.enddate):
+        share = shares.get(layer.id) or Share(layer.id, 0, 0)
+        for payee, received in _received(share):
+            reported = layer.mode == "reported" or (share.paid != 0 and payee is None)
+            lines.append(
+                {
+                    "seq": len(lines) + 1,
+                    "layer": layer.id,
+                    "label": layer.label,
+                    "fund_pay_type": layer.fund_pay_type_for(bill.insutype),
+                    "status": "reported" if reported else "nothing",
+                    "reason": "reversed",
+                    "fund_payamt": "0.00",
+                    "delta": yuan(-received),
+                    "payable": payee is not None,
+                    "payee": None if payee is None else payee.value,
+                }
+            )
+    return {
+        "type": "combined_payout",
+        "payout_id": f"{bill.psn_no}:{bill.setl_id}:{revision}",
+        "kind": "reversal",
+        "setl_id": bill.setl_id,
+        "mdtrt_id": bill.mdtrt_id,
+        "psn_no": bill.psn_no,
+        "insuplc_admdvs": bill.insuplc_admdvs,
+        "fixmedins_code": bill.fixmedins_code,
+        "year": bill.year,
+        "revision": revision,
+        "cause": cause,
+        "pack": pack_used(pack),
+        "medfee_sumamt": yuan(bill.medfee_sumamt),
+        "fund_pay_sumamt": "0.00",
+        "psn_part_amt": "0.00",
+        "lines": lines,
+        "left": {
+            "fulamt_ownpay_amt": "0.00",
+            "overlmt_selfpay": "0.00",
+            "preselfpay_amt": "0.00",
+            "inscp_scp_amt": "0.00",
+        },
+    }
+
+
+def _received(share: Share) -> Sequence[tuple[Payee | None, Fen]]:
+    """Who has received what of a share; what the platform paid was never received through us."""
+    through_us = [(Payee.INSTITUTION, share.to_institution), (Payee.PERSON, share.to_person)]
+    received = [(payee, amount) for payee, amount in through_us if amount]
+    return received or [(None, share.paid)]

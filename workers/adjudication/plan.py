@@ -1,0 +1,96 @@
+"""Which layers look at a settlement at all, and whose payments were made elsewhere: everything but the amounts."""
+
+from dataclasses import dataclass, field
+
+from contracts.discharge import Settled
+from contracts.pack import Layer, Pack
+from contracts.vocabulary import FUND_FIELDS, Care, Day, Exclusion, Reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One layer's place in the plan. `reason` says why it does not look at the settlement; None: it does.
+
+    `reports` are the fund fields whose payments stand on this layer's line, if there are any.
+    """
+
+    layer: Layer
+    reason: Reason | None
+    reports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """The steps in pack order, and what is drawn before the step at `unnamed_before`.
+
+    `unnamed` are the fund fields that no layer names.
+    """
+
+    steps: tuple[Step, ...]
+    unnamed: tuple[str, ...]
+    unnamed_before: int
+
+
+@dataclass(slots=True)
+class Planner:
+    """Plans of one pack, each made once. A pack has few: they differ by edition, insurance, care and exclusions."""
+
+    pack: Pack
+    _plans: dict[tuple[object, ...], Plan] = field(default_factory=dict)
+
+    def plan(self, bill: Settled) -> Plan:
+        """The plan for a bill; depends on its day, insurance type, care and exclusions only."""
+        exclusions = bill.exclusions or ()
+        editions = self.pack.layers_on(bill.enddate)
+        key = (id(editions), bill.insutype, bill.med_type[:2], exclusions)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._make(editions, bill.insutype, bill.care, frozenset(exclusions))
+            if len(self._plans) < 65_536:
+                self._plans[key] = plan
+        return plan
+
+    @staticmethod
+    def _make(
+        editions: tuple[tuple[Layer, bool], ...], insutype: str, care: Care, exclusions: frozenset[Exclusion]
+    ) -> Plan:
+        owner: dict[str, Layer] = {}
+        for layer, _ in editions:
+            for name in layer.fund_fields:
+                held = owner.get(name)
+                if held is None or (care in layer.cares and held.mode != "reported" and care not in held.cares):
+                    owner[name] = layer
+        steps = tuple(
+            Step(
+                layer,
+                _not_looked_at(layer, in_force, insutype, care, exclusions),
+                tuple(name for name in layer.fund_fields if owner[name] is layer),
+            )
+            for layer, in_force in editions
+        )
+        unnamed = tuple(name for name in FUND_FIELDS if name not in owner)
+        first_computed = next((i for i, step in enumerate(steps) if step.layer.mode != "reported"), len(steps))
+        return Plan(steps, unnamed, first_computed)
+
+
+def _not_looked_at(
+    layer: Layer, in_force: bool, insutype: str, care: Care, exclusions: frozenset[Exclusion]
+) -> Reason | None:
+    if layer.mode == "reported":
+        return None
+    if not in_force:
+        return Reason.NOT_IN_FORCE
+    if layer.insutypes is not None and insutype not in layer.insutypes:
+        return Reason.OTHER_INSURANCE
+    if care not in layer.cares:
+        return Reason.CARE_NOT_COVERED
+    if not exclusions.isdisjoint(layer.excludes):
+        return Reason.EXCLUDED_CAUSE
+    return None
+
+
+def codes_on(bill: Settled, day: Day) -> tuple[str, ...]:
+    """The identities of the bill's own snapshot that are valid on `day`."""
+    return tuple(period.psn_idet_type for period in bill.psn_idet or () if period.covers(day))
+
+

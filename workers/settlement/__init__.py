@@ -1,0 +1,1 @@
+"""From records to payouts: decode, load, adjudicate, emit, commit."""

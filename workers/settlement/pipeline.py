@@ -1,0 +1,206 @@
+"""The path of a batch of one partition: decode → validate → load → adjudicate → emit.
+
+Nothing here waits, reads a clock or knows a store: the worker reads the fields that `wanted` names, hands them to
+`supply`, and commits what `settle` returns. The same records over the same fields give the same bytes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from contracts.discharge import Reversed, Settled
+from contracts.events import Event
+from contracts.journal import (
+    SettlementMark,
+    Year,
+    entry_field,
+    message_field,
+    pack_field,
+    person_field,
+    settlement_field,
+    year_field,
+)
+from contracts.money import Fen, parse_yuan
+from contracts.payout import CombinedPayout
+from contracts.signals import Signal
+from contracts.topics import INPUTS
+from workers.adjudication.ledger import Books, Outcome
+from workers.adjudication.refuse import RefusedError
+from workers.settlement.decode import decode
+from workers.settlement.emit import payout_record, signal_record
+from workers.settlement.loaded import LoadedShelf
+from workers.settlement.quarantine import quarantined
+from workers.settlement.records import Incoming, Outgoing
+from workers.settlement.take import take, time_of
+from workers.settlement.validate import refuse_card_numbers, refuse_misplaced
+
+Ledger = tuple[str, str, int]
+"""psn_no, region, year."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a batch did, for the metrics: labels from closed lists only, amounts in fen."""
+
+    effects: Counter[tuple[str, str]] = field(default_factory=Counter)  # (event type, effect)
+    refusals: Counter[str] = field(default_factory=Counter)  # reason
+    payouts: Counter[str] = field(default_factory=Counter)  # kind
+    signals: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind, state)
+    paid: Counter[tuple[str, str]] = field(default_factory=Counter)  # (region, layer) -> fen, payable deltas
+    lines: Counter[tuple[str, str]] = field(default_factory=Counter)  # (layer, status or reason)
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """Everything one transaction carries. `fresh` is how many of `fields` were absent before."""
+
+    fields: list[tuple[str, bytes]]
+    fresh: int
+    payouts: list[Outgoing] = field(default_factory=list)
+    signals: list[Outgoing] = field(default_factory=list)
+    quarantine: list[Outgoing] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+
+class Batch:
+    """A batch of one partition's records, in the order in which they count: persons, discharges, applications."""
+
+    def __init__(self, books: Books, partition: int, partitions: int, records: Sequence[Incoming]) -> None:
+        self._books = books
+        self._partition = partition
+        self._shelf = LoadedShelf()
+        self._rounds = 0
+        self._records = sorted(records, key=lambda record: (INPUTS.index(record.topic), record.offset))
+        self._read: list[tuple[Incoming, Event | RefusedError]] = [
+            (record, self._decoded(record, partitions)) for record in self._records
+        ]
+
+    @staticmethod
+    def _decoded(record: Incoming, partitions: int) -> Event | RefusedError:
+        try:
+            event = decode(record.value)
+            refuse_card_numbers(event)
+            refuse_misplaced(event, record, partitions)
+        except RefusedError as refusal:
+            return refusal
+        return event
+
+    # ── load ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def wanted(self) -> list[str]:
+        """The fields to read next; empty when everything that the batch may see has been read.
+
+        Three rounds at most: what the events name; the ledgers that corrections lead to; those ledgers' entries.
+        """
+        while self._rounds < 3:
+            self._rounds += 1
+            names = (self._named_by_events, self._ledgers_to_correct, self._entries_to_fold)[self._rounds - 1]()
+            unread = self._shelf.unread(names)
+            if unread:
+                return unread
+        return []
+
+    def supply(self, values: Mapping[str, bytes | None]) -> None:
+        """Take in the fields that `wanted` named; None where one is absent."""
+        self._shelf.supply(values)
+
+    def _named_by_events(self) -> list[str]:
+        names: list[str] = []
+        for _, event in self._read:
+            if isinstance(event, Settled):
+                pack = self._books.packs.for_region(event.insuplc_admdvs)
+                if pack is None:
+                    continue
+                psn_no = event.psn_no
+                names += (
+                    person_field(psn_no),
+                    year_field(psn_no, pack.region, event.year),
+                    settlement_field(psn_no, event.setl_id),
+                    message_field(psn_no, event.msgid),
+                    pack_field(pack.digest),
+                )
+            elif isinstance(event, Reversed):
+                names += (settlement_field(event.psn_no, event.setl_id), message_field(event.psn_no, event.msgid))
+        return names
+
+    def _corrected(self) -> list[Ledger]:
+        """The ledgers that this batch's reversals change: of settlements known before, or arriving in this batch."""
+        arriving = {
+            (event.psn_no, event.setl_id): (pack.region, event.year)
+            for _, event in self._read
+            if isinstance(event, Settled) and (pack := self._books.packs.for_region(event.insuplc_admdvs)) is not None
+        }
+        ledgers: dict[Ledger, None] = {}
+        for _, event in self._read:
+            if not isinstance(event, Reversed):
+                continue
+            mark: SettlementMark | None = self._shelf.get(settlement_field(event.psn_no, event.setl_id))
+            if mark is not None and mark.region is not None and mark.year is not None:
+                ledgers[event.psn_no, mark.region, mark.year] = None
+            elif mark is None and (event.psn_no, event.setl_id) in arriving:
+                ledgers[event.psn_no, *arriving[event.psn_no, event.setl_id]] = None
+        return list(ledgers)
+
+    def _ledgers_to_correct(self) -> list[str]:
+        return [year_field(*ledger) for ledger in self._corrected()]
+
+    def _entries_to_fold(self) -> list[str]:
+        names: list[str] = []
+        for ledger in self._corrected():
+            year: Year = self._shelf.get(year_field(*ledger)) or Year()
+            names += (entry_field(*ledger, index) for index in range(year.entries))
+            names += (pack_field(digest) for digest in year.packs)
+        return names
+
+    # ── adjudicate and emit ───────────────────────────────────────────────────────────────────────────────────
+
+    def settle(self) -> BatchResult:
+        """Adjudicate every record in order. Pure; an exception other than a refusal is a broken invariant."""
+        result = BatchResult([], 0)
+        for record, event in self._read:
+            if isinstance(event, RefusedError):
+                _refuse(result, record, event)
+                continue
+            try:
+                outcome = take(self._books, self._shelf, event)
+            except RefusedError as refusal:
+                _refuse(result, record, refusal)
+                continue
+            _emit(result, event, outcome)
+        result.fields = self._shelf.changed()
+        result.fresh = self._shelf.fresh()
+        return result
+
+
+def _refuse(result: BatchResult, record: Incoming, refusal: RefusedError) -> None:
+    result.quarantine.append(quarantined(refusal, record))
+    result.counts.refusals[refusal.reason.value] += 1
+
+
+def _emit(result: BatchResult, event: Event, outcome: Outcome) -> None:
+    counts = result.counts
+    counts.effects[event.type, outcome.effect] += 1
+    time = time_of(event)
+    for payout in outcome.payouts:
+        result.payouts.append(payout_record(payout, time))
+        _count(counts, payout)
+    for signal in outcome.signals:
+        result.signals.append(signal_record(signal, time))
+        _count_signal(counts, signal)
+
+
+def _count(counts: Counts, payout: CombinedPayout) -> None:
+    counts.payouts[payout["kind"]] += 1
+    region = payout["pack"]["region"]
+    for line in payout["lines"]:
+        counts.lines[line["layer"], line["reason"] or line["status"]] += 1
+        if line["payable"]:
+            counts.paid[region, line["layer"]] += _fen(line["delta"])
+
+
+def _fen(delta: str) -> Fen:
+    return -parse_yuan(delta[1:]) if delta.startswith("-") else parse_yuan(delta)
+
+
+def _count_signal(counts: Counts, signal: Signal) -> None:
+    counts.signals[signal["kind"], signal["state"]] += 1

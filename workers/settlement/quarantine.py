@@ -1,0 +1,61 @@
+"""Refused records, kept so that nothing is lost and nothing personal is repeated."""
+
+import base64
+import json
+from hashlib import sha256
+
+import orjson
+
+from contracts.fields import holds_card_number
+from contracts.quarantine import ORIGINAL_BYTES_MAX, Refused, Source
+from contracts.vocabulary import Refusal
+from workers.adjudication.refuse import RefusedError
+from workers.settlement.records import Incoming, Outgoing
+
+
+def refused(refusal: RefusedError, value: bytes | None, source: Source) -> Refused:
+    """The quarantine message for a refused record's bytes."""
+    original = value or b""
+    message: Refused = {
+        "type": "refused",
+        "reason": refusal.reason.value,
+        "field": refusal.field,
+        "detail": refusal.detail,
+        "source": source,
+        "length": len(original),
+        "sha256": sha256(original).hexdigest(),
+    }
+    if (
+        len(original) > ORIGINAL_BYTES_MAX
+        or refusal.reason is Refusal.CARD_NUMBER_IN_IDENTIFIER
+        or _holds_card_number(original)
+    ):
+        return message
+    try:
+        message["original"] = original.decode()
+    except UnicodeDecodeError:
+        message["original_base64"] = base64.b64encode(original).decode()
+    return message
+
+
+def quarantined(refusal: RefusedError, record: Incoming) -> Outgoing:
+    """The record for the quarantine topic: key and headers as received, unless they hold a card number."""
+    source: Source = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    value = orjson.dumps(refused(refusal, record.value, source))
+    personal = refusal.reason is Refusal.CARD_NUMBER_IN_IDENTIFIER
+    key = None if record.key is not None and (personal or _holds_card_number(record.key)) else record.key
+    headers = [(name, text) for name, text in record.headers if not _holds_card_number(text or b"")]
+    return Outgoing(key, value, headers)
+
+
+def _holds_card_number(text: bytes) -> bool:
+    """Whether bytes hold a card number anywhere, also where JSON writes its digits as escapes."""
+    plain = text.decode("latin-1")
+    if holds_card_number(plain):
+        return True
+    if "\\u" not in plain:
+        return False
+    try:
+        return holds_card_number(json.dumps(json.loads(text), ensure_ascii=False))
+    except (ValueError, RecursionError):
+        return False
