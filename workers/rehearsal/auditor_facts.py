@@ -1,0 +1,213 @@
+"""What is known about one person, and what their years look like if nothing else is: the auditor's replay.
+
+`ledgers` starts from the bare list of accepted facts every time. Settlements and reversals come first; the facts that
+change a year from outside it (identity lists, balances carried in, decided applications, voided messages) stand below,
+each in a function of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+
+from contracts.pack import Layer, Pack, PackSet
+from workers.rehearsal.auditor_bill import (
+    Account,
+    Accounts,
+    Bill,
+    Event,
+    Line,
+    care_of,
+    codes_valid,
+    from_fen,
+    layers_for,
+    owed,
+    pack_for,
+    settle,
+    yuan,
+)
+
+LedgerKey = tuple[str, int]
+"""The region of the city's pack, and the benefit year."""
+
+
+@dataclass
+class Grant:
+    """What a decided application was paid, as a ledger entry of its own."""
+
+    decision: Event
+    pack: Pack
+    layer: Layer
+    paid: Fraction
+
+
+Entry = Bill | Grant
+
+
+@dataclass
+class Ledger:
+    """One benefit year with the facts known: its live entries in arrival order, and the accounts after them."""
+
+    pack: Pack
+    accounts: Accounts
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def bills(self) -> list[Bill]:
+        return [entry for entry in self.entries if isinstance(entry, Bill)]
+
+
+def of_type(facts: Sequence[Event], kind: str) -> list[Event]:
+    return [fact for fact in facts if fact["type"] == kind]
+
+
+def moment(time: str) -> datetime:
+    """Times compare as moments, whatever their offset."""
+    return datetime.fromisoformat(time)
+
+
+def taken_back(facts: Sequence[Event]) -> set[str]:
+    """The settlements that a reversal or a voiding has taken out of their year, or keeps from ever entering one."""
+    return {fact["setl_id"] for fact in of_type(facts, "reversed")} | voided_settlements(facts)
+
+
+def ledger_of(packs: PackSet, event: Event) -> LedgerKey:
+    """Where a settlement or a decision is booked. Year and edition follow `enddate`; a county books with its city."""
+    pack = pack_for(packs, event["insuplc_admdvs"])
+    assert pack is not None
+    return pack.region, int(event["enddate"][:4]) if event["type"] == "settled" else event["year"]
+
+
+def ledgers(facts: Sequence[Event], packs: PackSet) -> dict[LedgerKey, Ledger]:
+    """Every year from scratch, in the order in which the years were opened."""
+    years: dict[LedgerKey, Ledger] = {}
+    gone = taken_back(facts)
+    for fact in facts:
+        if fact["type"] not in ("settled", "application_decided"):
+            continue
+        pack, key = pack_for(packs, fact["insuplc_admdvs"]), ledger_of(packs, fact)
+        assert pack is not None
+        ledger = years.setdefault(key, Ledger(pack, opening_balances(facts, packs, key)))
+        if fact["type"] == "settled":
+            if fact["setl_id"] not in gone:
+                ledger.entries.append(settle(fact, pack, identities_that_count(facts, fact), ledger.accounts))
+        elif is_first_of_its_id(facts, fact):
+            ledger.entries.append(granted(latest_decision(facts, fact), pack, ledger))
+    return years
+
+
+# Signals ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def signals_standing(ledger: Ledger) -> set[tuple[str, str | None]]:
+    """What somebody must be told about the year as it stands: (kind, layer)."""
+    stands: set[tuple[str, str | None]] = set()
+    for watch in ledger.pack.watches:
+        watched = [bill for bill in ledger.bills if bill.event["enddate"] >= watch.first_day]
+        if watch.kind == "large_bill":
+            total = sum((bill.total for bill in watched), Fraction(0))
+            if watched and total * 100 >= (watch.at_least or 0):
+                stands.add(("large_bill", None))
+        elif any(is_paid_in_full(bill, watch.codes, watch.cares) for bill in watched):
+            stands.add(("zero_self_pay", None))
+    counted = {line.layer.id: line.decided for bill in ledger.bills for line in bill.lines if has_cap(line)}
+    for layer, decided in counted.items():
+        paid = ledger.accounts[layer].paid
+        if decided is not None and paid and paid == decided.cap:
+            stands.add(("cap_reached", layer))
+    return stands
+
+
+def has_cap(line: Line) -> bool:
+    """Whether a row with a cap counted; the last such bill of the year says which cap is watched."""
+    return line.decided is not None and line.decided.cap is not None
+
+
+def is_paid_in_full(bill: Bill, codes: frozenset[str] | None, cares: Iterable[str] | None) -> bool:
+    """A bill that leaves the person nothing to pay, of the people and the care that are watched."""
+    of_the_people = codes is None or bool(bill.codes & codes)
+    of_the_care = cares is None or care_of(bill.event) in {str(care) for care in cares}
+    return of_the_people and of_the_care and bill.total > 0 and bill.self_pay == 0
+
+
+# Identity lists ─────────────────────────────────────────────────────────────────────────────────
+
+
+def held_list(facts: Sequence[Event]) -> Event | None:
+    """The identity list held: the one known last."""
+    return max(of_type(facts, "identity_changed"), key=lambda fact: moment(fact["known_at"]), default=None)
+
+
+def identities_that_count(facts: Sequence[Event], settled: Event) -> frozenset[str]:
+    """Of the held list and the event's snapshot the fresher counts, as it is valid on `enddate`."""
+    held, snapshot = held_list(facts), settled.get("psn_idet")
+    if held is not None and (snapshot is None or moment(held["known_at"]) >= moment(settled["setl_time"])):
+        snapshot = held["psn_idet"]
+    return codes_valid(snapshot, settled["enddate"])
+
+
+# Balances carried in ────────────────────────────────────────────────────────────────────────────
+
+
+def opening_balances(facts: Sequence[Event], packs: PackSet, key: LedgerKey) -> Accounts:
+    """What the year's layers had counted and paid before its first entry, by the statement known last."""
+    statements = [
+        fact
+        for fact in of_type(facts, "carried_in")
+        if (pack := pack_for(packs, fact["insuplc_admdvs"])) is not None and (pack.region, fact["year"]) == key
+    ]
+    latest = max(statements, key=lambda fact: moment(fact["known_at"]), default=None)
+    balances = {} if latest is None else latest["layers"]
+    return {layer: Account(yuan(balance["base"]), yuan(balance["paid"])) for layer, balance in balances.items()}
+
+
+# Decided applications ───────────────────────────────────────────────────────────────────────────
+
+
+def same_application(facts: Sequence[Event], decision: Event) -> list[Event]:
+    return [
+        fact for fact in of_type(facts, "application_decided") if fact["application_id"] == decision["application_id"]
+    ]
+
+
+def is_first_of_its_id(facts: Sequence[Event], decision: Event) -> bool:
+    """A later decision takes the place of the first, so the ledger has one entry an application."""
+    return same_application(facts, decision)[0] is decision
+
+
+def latest_decision(facts: Sequence[Event], decision: Event) -> Event:
+    return max(same_application(facts, decision), key=lambda fact: moment(fact["known_at"]))
+
+
+def layer_on_application(pack: Pack, year: int) -> Layer | None:
+    """The layer that a decision speaks of, by its edition of the year's last day."""
+    return next((layer for layer in layers_for(pack, f"{year}-12-31") if layer.mode == "on_application"), None)
+
+
+def granted(decision: Event, pack: Pack, ledger: Ledger) -> Grant:
+    """An approved decision pays min(cap, round(F(max(0, base − other_assistance)))) − paid, on what came before it."""
+    layer = layer_on_application(pack, decision["year"])
+    assert layer is not None
+    assert layer.application is not None
+    account = ledger.accounts.setdefault(layer.id, Account())
+    if not decision["approved"]:
+        return Grant(decision, pack, layer, Fraction(0))
+    who = layer.application.rows[decision["applicant"]]
+    row = next(row for row in layer.rows if row.who == who)
+    due = owed(row, max(Fraction(0), account.base - yuan(decision["other_assistance"])))
+    paid = (due if row.cap is None else min(from_fen(row.cap), due)) - account.paid
+    account.paid += paid
+    return Grant(decision, pack, layer, paid)
+
+
+# Voided messages ────────────────────────────────────────────────────────────────────────────────
+
+
+def voided_messages(facts: Sequence[Event]) -> set[str]:
+    return {fact["omsgid"] for fact in of_type(facts, "voided")}
+
+
+def voided_settlements(facts: Sequence[Event]) -> set[str]:
+    """The settlements whose accepted message was voided; a repeated message is not among the facts."""
+    voided = voided_messages(facts)
+    return {fact["setl_id"] for fact in of_type(facts, "settled") if fact["msgid"] in voided}

@@ -1,0 +1,98 @@
+"""How the auditor words what it found: payouts as the wire has them, but for clauses and readings."""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from workers.rehearsal.auditor_bill import BILL_PARTS, Bill, Event, Line, moved_slices, written, yuan
+from workers.rehearsal.auditor_facts import Entry, Grant
+
+Payout = dict[str, Any]
+
+
+def name_of(entry: Entry) -> str:
+    """A settlement's id; an application's, marked apart."""
+    return f"application {entry.decision['application_id']}" if isinstance(entry, Grant) else entry.event["setl_id"]
+
+
+def paid_by_layer(bill: Bill) -> dict[str, Fraction]:
+    return {line.layer.id: line.paid for line in bill.lines}
+
+
+def yuan_said(line: Mapping[str, Any]) -> Fraction:
+    return yuan(line["fund_payamt"])
+
+
+def received(history: Sequence[Payout], layer: str, payee: str) -> Fraction:
+    """What a payee holds of one layer after all that was paid and taken back."""
+    lines = [line for payout in history for line in payout["lines"] if line["layer"] == layer and line["payable"]]
+    return sum((yuan(line["delta"]) for line in lines if line["payee"] == payee), Fraction(0))
+
+
+def heading(event: Event, name: str, kind: str, revision: int) -> Payout:
+    cause = {key: event[key] for key in ("type", "msgid", "application_id", "known_at") if key in event}
+    return {
+        "type": "combined_payout",
+        "kind": kind,
+        "revision": revision,
+        "payout_id": f"{event['psn_no']}:{name.removeprefix('application ')}:{revision}",
+        "cause": cause,
+    }
+
+
+def bill_payout(bill: Bill) -> Payout:
+    """A settlement's payout but for its heading, deltas and payees."""
+    event = bill.event
+    payout: Payout = {key: event[key] for key in ("setl_id", "mdtrt_id", "psn_no", "insuplc_admdvs", "fixmedins_code")}
+    payout |= {
+        "year": int(event["enddate"][:4]),
+        "pack": {"region": bill.pack.region, "digest": bill.pack.digest},
+        "medfee_sumamt": written(bill.total),
+        "fund_pay_sumamt": written(bill.funds),
+        "psn_part_amt": written(bill.self_pay),
+        "lines": [line_shown(seq, line, event["insutype"]) for seq, line in enumerate(bill.lines, start=1)],
+        "left": {part: written(amount) for part, amount in zip(BILL_PARTS, bill.left, strict=True)},
+    }
+    if bill.others:
+        payout["other_payments"] = {name: written(amount) for name, amount in bill.others.items()}
+    return payout
+
+
+def line_shown(seq: int, line: Line, insutype: str) -> dict[str, Any]:
+    """One line, with how its layer came to it where it decided."""
+    shown: dict[str, Any] = {
+        "seq": seq,
+        "layer": line.layer.id,
+        "label": line.layer.label,
+        "fund_pay_type": line.layer.fund_pay_types.get(insutype, line.layer.fund_pay_type),
+        "status": line.status,
+        "reason": line.reason,
+        "fund_payamt": written(line.paid),
+    }
+    if line.pending is not None:
+        shown["pending_payamt"] = written(line.pending)
+    if (decided := line.decided) is not None:
+        shown |= {
+            "who": decided.row.who,
+            "inscp_scp_amt": written(decided.base),
+            "base_before": written(decided.base_before),
+            "base_after": written(decided.base_after),
+            "tiers": [{"from": written(a), "to": written(b), "ratio": ratio} for a, b, ratio in moved_slices(decided)],
+            "cap": None if decided.cap is None else written(decided.cap),
+            "crt_payb_lmt_amt": None if decided.headroom is None else written(decided.headroom),
+            "cap_left": None if decided.cap_left is None else written(decided.cap_left),
+        }
+    return shown
+
+
+def grant_payout(grant: Grant) -> Payout:
+    """An application's payout: one line, and nothing about a bill."""
+    decision, layer = grant.decision, grant.layer
+    line = {"seq": 1, "layer": layer.id, "label": layer.label, "fund_pay_type": layer.fund_pay_type}
+    line |= {"status": "paid" if grant.paid else "nothing", "reason": None, "fund_payamt": written(grant.paid)}
+    return {
+        **{key: decision[key] for key in ("application_id", "psn_no", "insuplc_admdvs", "year")},
+        "pack": {"region": grant.pack.region, "digest": grant.pack.digest},
+        "fund_pay_sumamt": written(grant.paid),
+        "lines": [line],
+    }
