@@ -50,6 +50,15 @@ async def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
         await asyncio.sleep(0.02)
 
 
+async def make_topic(kafka: str, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, 1, 1)])
+    finally:
+        await admin.close()
+
+
 def nothing_is_left(folder: str) -> bool:
     return not processes_in(folder) and not Path(folder).exists()
 
@@ -71,10 +80,7 @@ async def test_both_servers_answer_inside_the_block_and_are_gone_after_it():
 
 async def test_a_transaction_that_is_aborted_on_the_local_broker_is_never_seen():
     async with await start_broker() as broker:
-        admin = AIOKafkaAdminClient(bootstrap_servers=broker.address)
-        await admin.start()
-        await admin.create_topics([NewTopic("onestop.trial", 1, 1)])
-        await admin.close()
+        await make_topic(broker.address, "onestop.trial")
         producer = AIOKafkaProducer(bootstrap_servers=broker.address, transactional_id="trial-0")
         await producer.start()
         await producer.begin_transaction()
@@ -139,6 +145,7 @@ async def test_a_paused_server_can_be_closed():
 
 async def test_the_broker_keeps_its_records_over_an_orderly_restart():
     async with await start_broker() as broker:
+        await make_topic(broker.address, "onestop.trial")
         producer = AIOKafkaProducer(bootstrap_servers=broker.address)
         await producer.start()
         await producer.send_and_wait("onestop.trial", b"kept", partition=0)

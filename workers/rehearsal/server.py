@@ -53,7 +53,7 @@ class Program:
 
     name: str
     command: Callable[[Path, int], Sequence[str]]
-    """Folder and port to argv; may write its configuration into the folder first."""
+    """Folder and port to argv."""
     said: bytes
     """What its log says once it listens. An answer alone would not do: the port may be answered by somebody else's
     server while ours is still finding out that it is taken."""
@@ -61,6 +61,8 @@ class Program:
     """Asks on a port, in the server's own protocol; False or OSError is "not yet"."""
     taken: bytes
     """What its log says when the port is taken."""
+    before: Callable[[Path, int], Sequence[str] | None] | None = None
+    """Prepares the folder for a start on that port; the argv it returns is run to its end first, under the guard."""
     noise: tuple[bytes, ...] = ()
     """Harmless lines of its log, left out of error messages."""
     patience_seconds: float = 20.0
@@ -217,14 +219,14 @@ class Server:
     def _runs_on(self, port: int) -> bool:
         """Starts the server on a port that looks free; False if somebody else was faster."""
         self.port = port
-        command = list(self.program.command(self.folder, port))
         log_start = self.log.stat().st_size if self.log.exists() else 0
-        self.pid = self._request({"do": "start", "argv": command, "log": str(self.log)})["pid"]
         deadline = time.monotonic() + self.program.patience_seconds
+        first = self.program.before(self.folder, port) if self.program.before else None
+        if first is not None:
+            self._run_to_end(first, log_start, deadline)
+        self._launch(self.program.command(self.folder, port))
         while time.monotonic() < deadline:
-            if self._closing.wait(0.02):
-                raise ServerDidNotStart(f"{self.program.name}: closed while it was starting")
-            ended = self._request({"do": "look"})["code"]
+            ended = self._ended_after_a_moment()
             words = self._words_since(log_start)
             if ended is not None:
                 if self.program.taken in words:
@@ -236,6 +238,25 @@ class Server:
         waited = f"{self.program.patience_seconds:.0f} s"
         said = self._last_words(self._words_since(log_start))
         raise ServerDidNotStart(f"{self.program.name} does not answer on port {port} after {waited}: {said}")
+
+    def _run_to_end(self, command: Sequence[str], log_start: int, deadline: float) -> None:
+        self._launch(command)
+        ended = None
+        while ended is None and time.monotonic() < deadline:
+            ended = self._ended_after_a_moment()
+        if ended != 0:
+            words = self._last_words(self._words_since(log_start))
+            raise ServerDidNotStart(f"{self.program.name}: its folder cannot be prepared ({ended}): {words}")
+
+    def _launch(self, command: Sequence[str]) -> None:
+        self.pid = self._request({"do": "start", "argv": list(command), "log": str(self.log)})["pid"]
+
+    def _ended_after_a_moment(self) -> int | None:
+        """The exit code of what was launched, None while it runs; refuses to wait once `close` has been called."""
+        if self._closing.wait(0.02):
+            raise ServerDidNotStart(f"{self.program.name}: closed while it was starting")
+        code: int | None = self._request({"do": "look"})["code"]
+        return code
 
     def _answers(self, port: int) -> bool:
         try:

@@ -1,0 +1,75 @@
+"""A real Apache Kafka 4 (KRaft, one node) on loopback, for what the embedded broker cannot prove.
+
+Its jars come from `make kafka`; it needs Java 17 or later and this checkout, since pom, settings and jars are in
+`ops/kafka`. Started and ended like every server of the rehearsal: by a guard, leaving nothing behind.
+"""
+
+import base64
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+
+from workers.rehearsal.server import HOST, Program, RehearsalFailed, Server
+from workers.rehearsal.stack import kafka_answers
+
+OPS = Path(__file__).parents[2] / "ops" / "kafka"
+HEAP = "-Xmx512m"
+
+
+def apache_kafka(at: Path, *, port: int | None, preferred_port: int, kept: bool) -> Server:
+    """A broker that is not started yet; `workers.rehearsal.stack.start_broker(broker="apache")` starts one."""
+    java, jars = _java(), _jars()
+    logging = f"-Dlog4j2.configurationFile={OPS / 'log4j2.properties'}"
+    run = [java, HEAP, "-XX:ActiveProcessorCount=2", logging, "-cp", jars]
+
+    def settings(folder: Path) -> Path:
+        return folder / "server.properties"
+
+    def format_log(folder: Path, port: int) -> Sequence[str] | None:
+        """The one-off step before the first start; the log keeps its cluster's name over restarts."""
+        template = Template((OPS / "server.properties").read_text())
+        settings(folder).write_text(template.substitute(port=port, controller_port=_free_port(), folder=folder))
+        if (folder / "data" / "meta.properties").exists():
+            return None
+        name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        words = ["kafka.tools.StorageTool", "format", "--cluster-id", name, "--config", str(settings(folder))]
+        return [*run, *words]
+
+    def command(folder: Path, _port: int) -> Sequence[str]:
+        return [*run, "kafka.Kafka", str(settings(folder))]
+
+    program = Program(
+        name="apache-kafka",
+        command=command,
+        before=format_log,
+        said=b"Kafka Server started",
+        answers=kafka_answers,
+        taken=b"Address already in use",
+        patience_seconds=90.0,
+        grace_seconds=30.0,
+    )
+    return Server(program, at / "kafka", port=port, preferred_port=preferred_port, kept=kept)
+
+
+def _java() -> str:
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=f"{home}/bin" if home else None)
+    if java is None:
+        raise RehearsalFailed("Apache Kafka needs Java 17 or later, and there is no `java` here")
+    return java
+
+
+def _jars() -> str:
+    if not (OPS / "lib" / ".fetched").exists():
+        raise RehearsalFailed(f"the jars of Apache Kafka are not in {OPS / 'lib'}; `make kafka` brings them")
+    return f"{OPS / 'lib'}/*"
+
+
+def _free_port() -> int:
+    """For the controller, which nobody but the broker beside it talks to."""
+    with socket.create_server((HOST, 0)) as probe:
+        return int(probe.getsockname()[1])
