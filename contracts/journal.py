@@ -104,7 +104,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class SettlementMark:
-    """Where a `setl_id` went: the ledger and entry, and a digest of its content.
+    """Where a `setl_id` went: the ledger and the entry.
 
     `entry` is null while only a reversal of it has come; `reversed_by` is the message that took it back.
     """
@@ -112,7 +112,6 @@ class SettlementMark:
     region: str | None = None
     year: int | None = None
     entry: int | None = None
-    content: str | None = None
     reversed_by: str | None = None
 
 

@@ -1,6 +1,7 @@
 """Money: yuan on the wire, integer fen inside. The one place that parses it and the one that writes it."""
 
 import re
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import GetJsonSchemaHandler, PlainSerializer, PlainValidator
@@ -48,8 +49,12 @@ def parse_yuan(yuan: object) -> Fen:
     )
 
 
+@lru_cache(maxsize=65_536)
 def yuan(fen: Fen) -> str:
-    """The wire form of an amount: yuan with exactly two decimals, a minus sign where it is negative."""
+    """The wire form of an amount: yuan with exactly two decimals, a minus sign where it is negative.
+
+    Remembered, since a payout writes thirty amounts and most are caps, zeros and numbers it has just written.
+    """
     if fen < 0:
         return "-%d.%02d" % divmod(-fen, 100)
     return "%d.%02d" % divmod(fen, 100)

@@ -12,7 +12,7 @@ from math import lcm
 from typing import Final, Literal
 
 from contracts.money import Fen
-from contracts.vocabulary import Care, Day, Exclusion
+from contracts.vocabulary import Care, Day, Exclusion, LayerId, SignalKind
 
 BEGINNING: Final[Day] = "0001-01-01"
 
@@ -124,7 +124,7 @@ class Layer:
     `readings` are keyed by the pack's own keys (`base`, `settles`, `benefits.tiers` …).
     """
 
-    id: str
+    id: LayerId
     label: str
     mode: Mode
     fund_fields: tuple[str, ...]
@@ -166,7 +166,7 @@ class Watch:
     `zero_self_pay`: a live settlement of `cares` for a person with one of `codes` leaves nothing to pay.
     """
 
-    kind: Literal["large_bill", "zero_self_pay"]
+    kind: SignalKind
     label: str
     first_day: Day
     clause: str

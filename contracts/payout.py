@@ -10,26 +10,10 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from contracts.money import Yuan
-from contracts.vocabulary import LayerId
+from contracts.vocabulary import Kind, LayerId, Payee, Reason, Status
 
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
-
-KindWord = Literal["settlement", "reversal", "readjudication", "application"]
-StatusWord = Literal["paid", "reported", "pending_application", "nothing"]
-ReasonWord = Literal[
-    "not_in_force",
-    "other_insurance",
-    "care_not_covered",
-    "excluded_cause",
-    "delegated",
-    "no_identity",
-    "nothing_left",
-    "cap_spent",
-    "below_deductible",
-    "rounds_to_nothing",
-    "reversed",
-]
-PayeeWord = Literal["fixmedins", "person"]
+"""Readers and tests validate from JSON (`validate_json`): a closed list's word is read as its enum member."""
 
 Slice = TypedDict("Slice", {"from": Yuan, "to": Yuan, "ratio": str})
 """A slice of the year's base that a settlement moved through, paid at `ratio`; a deductible's ratio is `"0.00"`."""
@@ -46,11 +30,11 @@ class Line(TypedDict):
     """
 
     seq: int
-    layer: LayerId | str
+    layer: LayerId
     label: str
     fund_pay_type: str
-    status: StatusWord
-    reason: ReasonWord | None
+    status: Status
+    reason: Reason | None
     who: NotRequired[str | None]
     inscp_scp_amt: NotRequired[Yuan]
     base_before: NotRequired[Yuan]
@@ -63,7 +47,7 @@ class Line(TypedDict):
     fund_payamt: Yuan
     delta: Yuan
     payable: bool
-    payee: PayeeWord | None
+    payee: Payee | None
     clauses: NotRequired[list[str]]
     readings: NotRequired[list[str]]
 
@@ -109,7 +93,7 @@ class CombinedPayout(TypedDict):
 
     type: Literal["combined_payout"]
     payout_id: str
-    kind: KindWord
+    kind: Kind
     setl_id: NotRequired[str]
     mdtrt_id: NotRequired[str]
     application_id: NotRequired[str]

@@ -32,7 +32,7 @@ class Refused(TypedDict):
     """
 
     type: Literal["refused"]
-    reason: Refusal | str
+    reason: Refusal
     field: str | None
     detail: str
     source: Source

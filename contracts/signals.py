@@ -5,6 +5,8 @@ from typing import Final, Literal
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from contracts.vocabulary import LayerId, SignalKind
+
 
 @with_config(ConfigDict(extra="forbid", strict=True))
 class Signal(TypedDict):
@@ -15,12 +17,12 @@ class Signal(TypedDict):
 
     type: Literal["signal"]
     signal_id: str
-    kind: Literal["large_bill", "cap_reached", "zero_self_pay"]
+    kind: SignalKind
     state: Literal["raised", "withdrawn"]
     psn_no: str
     year: int
     region: str
-    layer: str | None
+    layer: LayerId | None
     revision: int
     setl_id: str | None
     clause: str | None

@@ -6,7 +6,6 @@ changes the list and folds it again, so that the accounts equal those of a year 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from typing import Final
 
 from contracts.discharge import Reversed, Settled
@@ -94,16 +93,15 @@ _CONTENT: Final = tuple(
 )
 
 
-def content_digest(bill: Settled) -> str:
-    """What makes two messages the same settlement: every known field but `msgid` and `setl_time`, lists as sets."""
-    fields = bill.__dict__
-    identities = bill.psn_idet
-    content = (
-        [fields[name] for name in _CONTENT],
-        None if identities is None else sorted({(p.psn_idet_type, p.begntime, p.endtime or "") for p in identities}),
-        sorted(set(bill.exclusions or ())),
+def same_content(bill: Settled, other: Settled) -> bool:
+    """Whether two messages are the same settlement: every known field but `msgid` and `setl_time`, lists as sets."""
+    fields, others = bill.__dict__, other.__dict__
+    return (
+        all(fields[name] == others[name] for name in _CONTENT)
+        and (bill.psn_idet is None) == (other.psn_idet is None)
+        and set(bill.psn_idet or ()) == set(other.psn_idet or ())
+        and set(bill.exclusions or ()) == set(other.exclusions or ())
     )
-    return blake2b(repr(content).encode(), digest_size=12).hexdigest()
 
 
 def settle(books: Books, shelf: Shelf, bill: Settled) -> Outcome:
@@ -112,9 +110,8 @@ def settle(books: Books, shelf: Shelf, bill: Settled) -> Outcome:
     psn_no, region, year_number = bill.psn_no, pack.region, bill.year
     mark_name = settlement_field(psn_no, bill.setl_id)
     mark: SettlementMark | None = shelf.get(mark_name)
-    content = content_digest(bill)
     if mark is not None:
-        return _again(shelf, bill, mark, content)
+        return _again(shelf, bill, mark)
 
     person_name = person_field(psn_no)
     person: Person = shelf.get(person_name) or Person()
@@ -143,7 +140,7 @@ def settle(books: Books, shelf: Shelf, bill: Settled) -> Outcome:
     shelf.put(entry_field(psn_no, region, year_number, index), Entry(bill, pack.digest, codes, shares))
     packs = year.packs if pack.digest in year.packs else (*year.packs, pack.digest)
     shelf.put(year_name, Year(index + 1, packs, dict(adjudication.accounts), watched, states, year.opening))
-    shelf.put(mark_name, SettlementMark(region, year_number, index, content))
+    shelf.put(mark_name, SettlementMark(region, year_number, index))
     _note_message(shelf, psn_no, bill.msgid, "settled", bill.setl_id)
     payout = settlement_payout(
         bill,
@@ -156,7 +153,7 @@ def settle(books: Books, shelf: Shelf, bill: Settled) -> Outcome:
     return Outcome("settled", [payout], signals)
 
 
-def _again(shelf: Shelf, bill: Settled, mark: SettlementMark, content: str) -> Outcome:
+def _again(shelf: Shelf, bill: Settled, mark: SettlementMark) -> Outcome:
     """A `setl_id` that is known: a repeat, or a refusal."""
     if mark.entry is None:
         raise RefusedError(
@@ -166,7 +163,9 @@ def _again(shelf: Shelf, bill: Settled, mark: SettlementMark, content: str) -> O
         raise RefusedError(
             Refusal.SETL_ID_WAS_REVERSED, "setl_id", "this settlement was reversed: settle again under a new setl_id"
         )
-    if mark.content != content:
+    region, year_number, index = placed(mark)
+    entry: Entry = shelf.get(entry_field(bill.psn_no, region, year_number, index))
+    if not isinstance(entry.fact, Settled) or not same_content(bill, entry.fact):
         raise RefusedError(
             Refusal.SETL_ID_REUSED_WITH_OTHER_CONTENT,
             "setl_id",
@@ -174,6 +173,13 @@ def _again(shelf: Shelf, bill: Settled, mark: SettlementMark, content: str) -> O
         )
     _note_message(shelf, bill.psn_no, bill.msgid, "repeated", bill.setl_id)
     return Outcome("repeated")
+
+
+def placed(mark: SettlementMark) -> tuple[str, int, int]:
+    """The region, year and entry of a settlement that was accepted."""
+    if mark.region is None or mark.year is None or mark.entry is None:
+        raise BrokenInvariantError("the mark of an accepted settlement names no entry")
+    return mark.region, mark.year, mark.entry
 
 
 def reverse(books: Books, shelf: Shelf, event: Reversed) -> Outcome:
@@ -188,10 +194,7 @@ def reverse(books: Books, shelf: Shelf, event: Reversed) -> Outcome:
     if mark.reversed_by is not None:
         _note_message(shelf, psn_no, event.msgid, "repeated", event.setl_id)
         return Outcome("repeated")
-    region, year_number, index = mark.region, mark.year, mark.entry
-    if region is None or year_number is None or index is None:
-        raise BrokenInvariantError("a settled mark names no entry")
-
+    region, year_number, index = placed(mark)
     entries = read_entries(shelf, psn_no, region, year_number)
     entry = entries[index]
     bill = entry.fact

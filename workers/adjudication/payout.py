@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, cast
 
 from contracts.discharge import Settled
 from contracts.journal import Entry, Share
 from contracts.money import Fen, yuan
 from contracts.pack import Layer, Pack
-from contracts.payout import Cause, CombinedPayout, Line, PackUsed, Slice
+from contracts.payout import Cause, CombinedPayout, Line, PackUsed
 from contracts.vocabulary import HOSPITAL_SHARE, Kind, Payee, Reason, Status
 from workers.adjudication.adjudicate import Adjudication
 from workers.adjudication.layer import Decision
@@ -37,61 +37,88 @@ def _grounds(layer: Layer, reason: Reason | None, deductible: bool, capped: bool
     return layer.clauses_of(*keys), layer.readings_of("base", "accumulates", *keys)
 
 
-def _line(seq: int, decision: Decision, insutype: str, delta: Fen, payee: Payee | None) -> Line:
-    """The line of one decision. `payee` is None where no money moves through us."""
-    layer = decision.layer
-    line: Line = {
+@lru_cache(maxsize=4096)
+def _start(layer: Layer, insutype: str, seq: int) -> dict[str, Any]:
+    """What every line of a layer begins with."""
+    return {
         "seq": seq,
         "layer": layer.id,
         "label": layer.label,
         "fund_pay_type": layer.fund_pay_types.get(insutype, layer.fund_pay_type),
-        "status": decision.status.value,
-        "reason": None if decision.reason is None else decision.reason.value,
-        "fund_payamt": yuan(decision.paid),
-        "delta": yuan(delta),
-        "payable": payee is not None,
-        "payee": None if payee is None else payee.value,
     }
-    if decision.status is Status.REPORTED:
-        return line
-    row = decision.row
+
+
+@lru_cache(maxsize=4096)
+def _quiet(layer: Layer, insutype: str, seq: int, status: Status, reason: Reason | None) -> Line:
+    """The line of a layer that was not reached, or for which nothing was reported.
+
+    The same object in every payout: payouts are written once and encoded at once, and most layers are quiet.
+    """
+    line: dict[str, Any] = {
+        **_start(layer, insutype, seq),
+        "status": status,
+        "reason": reason,
+        "fund_payamt": "0.00",
+        "delta": "0.00",
+        "payable": False,
+        "payee": None,
+    }
+    if status is not Status.REPORTED:
+        line["clauses"], line["readings"] = _grounds(layer, reason, False, False)
+    return cast(Line, line)
+
+
+def _line(seq: int, decision: Decision, insutype: str, delta: Fen, payee: Payee | None) -> Line:
+    """The line of one decision. `payee` is None where no money moves through us."""
+    layer, status, reason, paid, row, base, before, headroom, pending = decision
     if row is None:
-        line["clauses"], line["readings"] = _grounds(layer, decision.reason, False, False)
-        return line
+        if paid == 0 and delta == 0:
+            return _quiet(layer, insutype, seq, status, reason)
+        return cast(
+            Line,
+            {
+                **_quiet(layer, insutype, seq, status, reason),
+                "fund_payamt": yuan(paid),
+                "delta": yuan(delta),
+                "payable": payee is not None,
+                "payee": payee,
+            },
+        )
     curve = row.curve
     assert curve is not None
-    before, after = decision.before, decision.before + decision.base
-    headroom = decision.headroom
-    capped = headroom is not None and headroom == decision.paid
-    line["who"] = row.who
-    line["inscp_scp_amt"] = yuan(decision.base)
-    line["base_before"] = yuan(before)
-    line["base_after"] = yuan(after)
-    line["tiers"] = [
-        Slice({"from": yuan(begin), "to": yuan(end), "ratio": ratio})
-        for begin, end, ratio in curve.slices(before, after)
-    ]
-    if row.cap is None or headroom is None:
-        line["cap"] = line["crt_payb_lmt_amt"] = line["cap_left"] = None
-    else:
-        line["cap"] = yuan(row.cap)
-        line["crt_payb_lmt_amt"] = yuan(headroom)
-        line["cap_left"] = yuan(headroom - decision.paid)
-    if decision.pending is not None:
-        line["pending_payamt"] = yuan(decision.pending)
-    line["clauses"], line["readings"] = _grounds(layer, decision.reason, curve.deductible > 0, capped)
-    return line
+    after = before + base
+    capped = headroom is not None and headroom == paid
+    clauses, readings = _grounds(layer, reason, curve.deductible > 0, capped)
+    line: dict[str, Any] = {
+        **_start(layer, insutype, seq),
+        "status": status,
+        "reason": reason,
+        "who": row.who,
+        "inscp_scp_amt": yuan(base),
+        "base_before": yuan(before),
+        "base_after": yuan(after),
+        "tiers": [
+            {"from": yuan(begin), "to": yuan(end), "ratio": ratio} for begin, end, ratio in curve.slices(before, after)
+        ],
+        "cap": None if row.cap is None else yuan(row.cap),
+        "crt_payb_lmt_amt": None if headroom is None else yuan(headroom),
+        "cap_left": None if headroom is None else yuan(headroom - paid),
+        "fund_payamt": yuan(paid),
+        "delta": yuan(delta),
+        "payable": payee is not None,
+        "payee": payee,
+        "clauses": clauses,
+        "readings": readings,
+    }
+    if pending is not None:
+        line["pending_payamt"] = yuan(pending)
+    return cast(Line, line)
 
 
-_used: dict[str, PackUsed] = {}
-
-
+@lru_cache(maxsize=256)
 def pack_used(pack: Pack) -> PackUsed:
     """How a payout names the pack that decided."""
-    used = _used.get(pack.digest)
-    if used is None:
-        used = _used[pack.digest] = {"region": pack.region, "digest": pack.digest}
-    return used
+    return {"region": pack.region, "digest": pack.digest}
 
 
 def settlement_payout(
@@ -122,7 +149,7 @@ def settlement_payout(
     payout: CombinedPayout = {
         "type": "combined_payout",
         "payout_id": f"{bill.psn_no}:{bill.setl_id}:{revision}",
-        "kind": kind.value,
+        "kind": kind,
         "setl_id": bill.setl_id,
         "mdtrt_id": bill.mdtrt_id,
         "psn_no": bill.psn_no,
@@ -162,18 +189,18 @@ def reversal_payout(entry: Entry, bill: Settled, pack: Pack, *, revision: int, c
                     "layer": layer.id,
                     "label": layer.label,
                     "fund_pay_type": layer.fund_pay_type_for(bill.insutype),
-                    "status": "reported" if reported else "nothing",
-                    "reason": "reversed",
+                    "status": Status.REPORTED if reported else Status.NOTHING,
+                    "reason": Reason.REVERSED,
                     "fund_payamt": "0.00",
                     "delta": yuan(-received),
                     "payable": payee is not None,
-                    "payee": None if payee is None else payee.value,
+                    "payee": payee,
                 }
             )
     return {
         "type": "combined_payout",
         "payout_id": f"{bill.psn_no}:{bill.setl_id}:{revision}",
-        "kind": "reversal",
+        "kind": Kind.REVERSAL,
         "setl_id": bill.setl_id,
         "mdtrt_id": bill.mdtrt_id,
         "psn_no": bill.psn_no,

@@ -6,7 +6,7 @@ from contracts.discharge import Settled
 from contracts.journal import Account, SignalState, Year
 from contracts.pack import Pack, Watch
 from contracts.signals import Signal
-from contracts.vocabulary import SignalKind
+from contracts.vocabulary import LayerId, SignalKind
 from workers.adjudication.adjudicate import Adjudication
 
 
@@ -39,19 +39,22 @@ def changes(
     watched: Mapping[str, int],
 ) -> tuple[dict[str, SignalState], list[Signal]]:
     """The signals' states after an event, and a signal for each that changed. `setl_id` is the event's settlement."""
-    standing: dict[tuple[str, str | None], str | None] = {}
+    standing: dict[tuple[SignalKind, LayerId | None], str | None] = {}
     for each in pack.watches:
         reached = watched.get(each.kind, 0)
         if reached and reached >= (each.at_least or 1):
             standing[each.kind, None] = each.clause
     for layer_id, account in accounts.items():
         if account.cap is not None and 0 < account.paid == account.cap:
-            standing[SignalKind.CAP_REACHED.value, layer_id] = None
+            standing[SignalKind.CAP_REACHED, LayerId(layer_id)] = None
     if not standing and not year.signals:
         return year.signals, []
     states = dict(year.signals)
     emitted: list[Signal] = []
-    names = [(kind, layer or None) for kind, _, layer in (name.partition(":") for name in states)]
+    names = [
+        (SignalKind(kind), LayerId(layer) if layer else None)
+        for kind, _, layer in (name.partition(":") for name in states)
+    ]
     for kind, layer in dict.fromkeys([*names, *standing]):
         name = f"{kind}:{layer or ''}"
         held = states.get(name, SignalState(False, 0))
@@ -63,7 +66,7 @@ def changes(
             {
                 "type": "signal",
                 "signal_id": f"{psn_no}:{year_number}:{pack.region}:{kind}:{layer or '-'}:{held.revision + 1}",
-                "kind": kind,  # type: ignore[typeddict-item]
+                "kind": kind,
                 "state": "raised" if raised else "withdrawn",
                 "psn_no": psn_no,
                 "year": year_number,

@@ -24,7 +24,7 @@ from contracts.money import Fen, parse_yuan
 from contracts.payout import CombinedPayout
 from contracts.signals import Signal
 from contracts.topics import INPUTS
-from workers.adjudication.ledger import Books, Outcome
+from workers.adjudication.ledger import Books, Outcome, placed
 from workers.adjudication.refuse import RefusedError
 from workers.settlement.decode import decode
 from workers.settlement.emit import payout_record, signal_record
@@ -90,7 +90,8 @@ class Batch:
     def wanted(self) -> list[str]:
         """The fields to read next; empty when everything that the batch may see has been read.
 
-        Three rounds at most: what the events name; the ledgers that corrections lead to; those ledgers' entries.
+        Three rounds at most: what the events name; the ledgers that corrections lead to and the entries that repeats
+        are compared with; the entries of the ledgers to correct.
         """
         while self._rounds < 3:
             self._rounds += 1
@@ -142,7 +143,13 @@ class Batch:
         return list(ledgers)
 
     def _ledgers_to_correct(self) -> list[str]:
-        return [year_field(*ledger) for ledger in self._corrected()]
+        names = [year_field(*ledger) for ledger in self._corrected()]
+        for _, event in self._read:
+            if isinstance(event, Settled):
+                mark: SettlementMark | None = self._shelf.peek(settlement_field(event.psn_no, event.setl_id))
+                if mark is not None and mark.entry is not None:
+                    names.append(entry_field(event.psn_no, *placed(mark)))
+        return names
 
     def _entries_to_fold(self) -> list[str]:
         names: list[str] = []

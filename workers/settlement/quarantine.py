@@ -18,7 +18,7 @@ def refused(refusal: RefusedError, value: bytes | None, source: Source) -> Refus
     original = value or b""
     message: Refused = {
         "type": "refused",
-        "reason": refusal.reason.value,
+        "reason": refusal.reason,
         "field": refusal.field,
         "detail": refusal.detail,
         "source": source,
