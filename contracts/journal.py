@@ -11,6 +11,7 @@ field of each kind, whether the person has three settlements or three hundred.
     k|digest                 PackText    a pack's own text
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -57,7 +58,7 @@ class Opening:
     """Balances carried in for the year, and when they were known."""
 
     known_at: str
-    layers: dict[str, Account]
+    layers: Mapping[str, Account]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,9 @@ class Year:
 
     entries: int = 0
     packs: tuple[str, ...] = ()
-    accounts: dict[str, Account] = field(default_factory=dict)
-    watched: dict[str, int] = field(default_factory=dict)
-    signals: dict[str, SignalState] = field(default_factory=dict)
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    watched: Mapping[str, int] = field(default_factory=dict)
+    signals: Mapping[str, SignalState] = field(default_factory=dict)
     opening: Opening | None = None
 
 

@@ -18,6 +18,19 @@ _YUAN = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,2})?", re.ASCII)
 _DELTA_PATTERN = r"^-?[0-9]{1,15}\.[0-9]{2}$"
 
 
+@lru_cache(maxsize=65_536)
+def _fen(text: str) -> Fen:
+    if _YUAN.fullmatch(text) is None:
+        raise PydanticCustomError(
+            "amount_is_not_yuan_and_fen",
+            'write the amount in yuan as digits with at most two decimals, such as "1200.50", not negative',
+        )
+    whole, _, decimals = text.partition(".")
+    if not decimals:
+        return int(whole) * 100
+    return int(whole + decimals) * (1 if len(decimals) == 2 else 10)
+
+
 def parse_yuan(yuan: object) -> Fen:
     """Fen of an amount in yuan: a string `\\d{1,13}(\\.\\d{1,2})?` or a whole JSON number.
 
@@ -25,15 +38,7 @@ def parse_yuan(yuan: object) -> Fen:
     although its value may look right: most JSON readers have already rounded it through a binary float.
     """
     if type(yuan) is str:
-        if _YUAN.fullmatch(yuan) is None:
-            raise PydanticCustomError(
-                "amount_is_not_yuan_and_fen",
-                'write the amount in yuan as digits with at most two decimals, such as "1200.50", not negative',
-            )
-        whole, _, decimals = yuan.partition(".")
-        if not decimals:
-            return int(whole) * 100
-        return int(whole + decimals) * (1 if len(decimals) == 2 else 10)
+        return _fen(yuan)
     if type(yuan) is int:
         if 0 <= yuan <= YUAN_MAX:
             return yuan * 100

@@ -43,11 +43,12 @@ LoadPack = Callable[[Sequence[str]], Pack]
 
 @dataclass(slots=True)
 class Outcome:
-    """What an accepted event did. `effect` is `settled`, `reversed`, `remembered` or `repeated`."""
+    """What an event did: `effect` is `settled`, `reversed`, `remembered`, `repeated` or `refused`."""
 
     effect: str
     payouts: list[CombinedPayout] = field(default_factory=list)
     signals: list[Signal] = field(default_factory=list)
+    refusal: RefusedError | None = None
 
 
 @dataclass(slots=True)
@@ -120,26 +121,27 @@ def settle(books: Books, shelf: Shelf, bill: Settled) -> Outcome:
     codes = codes_on(bill, bill.enddate)
     adjudication = adjudicate(bill, codes, books.planner(pack).plan(bill), year.accounts)
 
-    watched = year.watched
-    added = watch(pack, bill, adjudication, codes)
-    if added:
-        watched = {**watched, **{kind: watched.get(kind, 0) + amount for kind, amount in added.items()}}
+    watched = watch(pack, bill, adjudication, codes, year.watched)
     states, signals = changes(
         pack, psn_no, year_number, bill.setl_id, year, adjudication.accounts, watched
     )
     index = year.entries
     shares = tuple(
-        Share(d.layer.id, d.base, d.paid, 0 if d.status is Status.REPORTED else d.paid)
-        for d in adjudication.decisions
-        if d.paid or d.base
+        [
+            Share(d.layer.id, d.base, d.paid, 0 if d.status is Status.REPORTED else d.paid)
+            for d in adjudication.decisions
+            if d.paid or d.base
+        ]
     )
     ledger = (region, year_number)
     if ledger not in person.ledgers:
         shelf.put(person_name, replace(person, ledgers=(*person.ledgers, ledger)))
-    keep_pack(shelf, pack)
+    packs = year.packs
+    if pack.digest not in packs:
+        keep_pack(shelf, pack)
+        packs = (*packs, pack.digest)
     shelf.put(entry_field(psn_no, region, year_number, index), Entry(bill, pack.digest, codes, shares))
-    packs = year.packs if pack.digest in year.packs else (*year.packs, pack.digest)
-    shelf.put(year_name, Year(index + 1, packs, dict(adjudication.accounts), watched, states, year.opening))
+    shelf.put(year_name, Year(index + 1, packs, adjudication.accounts, watched, states, year.opening))
     shelf.put(mark_name, SettlementMark(region, year_number, index))
     _note_message(shelf, psn_no, bill.msgid, "settled", bill.setl_id)
     payout = settlement_payout(
@@ -235,7 +237,7 @@ def fold_again(
     year_name = year_field(psn_no, region, year_number)
     year: Year = shelf.get(year_name)
     accounts: Mapping[str, Account] = {} if year.opening is None else year.opening.layers
-    watched: dict[str, int] = {}
+    watched: Mapping[str, int] = {}
     payouts: list[CombinedPayout] = []
     pack = None
     for index, entry in enumerate(entries):
@@ -247,8 +249,7 @@ def fold_again(
             continue
         adjudication = adjudicate(bill, entry.codes, books.planner(pack).plan(bill), accounts, again=True)
         accounts = adjudication.accounts
-        for kind, amount in watch(pack, bill, adjudication, entry.codes).items():
-            watched[kind] = watched.get(kind, 0) + amount
+        watched = watch(pack, bill, adjudication, entry.codes, watched)
         shares = _moved(entry.shares, adjudication)
         if shares == entry.shares:
             continue
@@ -273,7 +274,7 @@ def fold_again(
     if pack is None:
         raise BrokenInvariantError("a ledger without entries was folded")
     states, signals = changes(pack, psn_no, year_number, setl_id, year, accounts, watched)
-    shelf.put(year_name, replace(year, accounts=dict(accounts), watched=watched, signals=states))
+    shelf.put(year_name, replace(year, accounts=accounts, watched=watched, signals=states))
     return payouts, signals
 
 

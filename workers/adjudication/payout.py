@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Final
 
 from contracts.discharge import Settled
 from contracts.journal import Entry, Share
@@ -38,24 +38,16 @@ def _grounds(layer: Layer, reason: Reason | None, deductible: bool, capped: bool
 
 
 @lru_cache(maxsize=4096)
-def _start(layer: Layer, insutype: str, seq: int) -> dict[str, Any]:
-    """What every line of a layer begins with."""
-    return {
-        "seq": seq,
-        "layer": layer.id,
-        "label": layer.label,
-        "fund_pay_type": layer.fund_pay_types.get(insutype, layer.fund_pay_type),
-    }
-
-
-@lru_cache(maxsize=4096)
 def _quiet(layer: Layer, insutype: str, seq: int, status: Status, reason: Reason | None) -> Line:
     """The line of a layer that was not reached, or for which nothing was reported.
 
     The same object in every payout: payouts are written once and encoded at once, and most layers are quiet.
     """
-    line: dict[str, Any] = {
-        **_start(layer, insutype, seq),
+    line: Line = {
+        "seq": seq,
+        "layer": layer.id,
+        "label": layer.label,
+        "fund_pay_type": layer.fund_pay_type_for(insutype),
         "status": status,
         "reason": reason,
         "fund_payamt": "0.00",
@@ -65,7 +57,7 @@ def _quiet(layer: Layer, insutype: str, seq: int, status: Status, reason: Reason
     }
     if status is not Status.REPORTED:
         line["clauses"], line["readings"] = _grounds(layer, reason, False, False)
-    return cast(Line, line)
+    return line
 
 
 def _line(seq: int, decision: Decision, insutype: str, delta: Fen, payee: Payee | None) -> Line:
@@ -74,23 +66,22 @@ def _line(seq: int, decision: Decision, insutype: str, delta: Fen, payee: Payee 
     if row is None:
         if paid == 0 and delta == 0:
             return _quiet(layer, insutype, seq, status, reason)
-        return cast(
-            Line,
-            {
-                **_quiet(layer, insutype, seq, status, reason),
-                "fund_payamt": yuan(paid),
-                "delta": yuan(delta),
-                "payable": payee is not None,
-                "payee": payee,
-            },
-        )
+        moved = _quiet(layer, insutype, seq, status, reason).copy()
+        moved["fund_payamt"] = yuan(paid)
+        moved["delta"] = yuan(delta)
+        moved["payable"] = payee is not None
+        moved["payee"] = payee
+        return moved
     curve = row.curve
     assert curve is not None
     after = before + base
     capped = headroom is not None and headroom == paid
     clauses, readings = _grounds(layer, reason, curve.deductible > 0, capped)
-    line: dict[str, Any] = {
-        **_start(layer, insutype, seq),
+    line: Line = {
+        "seq": seq,
+        "layer": layer.id,
+        "label": layer.label,
+        "fund_pay_type": layer.fund_pay_type_for(insutype),
         "status": status,
         "reason": reason,
         "who": row.who,
@@ -112,7 +103,7 @@ def _line(seq: int, decision: Decision, insutype: str, delta: Fen, payee: Payee 
     }
     if pending is not None:
         line["pending_payamt"] = yuan(pending)
-    return cast(Line, line)
+    return line
 
 
 @lru_cache(maxsize=256)

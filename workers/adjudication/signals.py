@@ -10,14 +10,18 @@ from contracts.vocabulary import LayerId, SignalKind
 from workers.adjudication.adjudicate import Adjudication
 
 
-def watch(pack: Pack, bill: Settled, adjudication: Adjudication, codes: tuple[str, ...]) -> dict[str, int]:
-    """What a live settlement adds to each watched sum: fen for `large_bill`, 1 for each that left nothing to pay."""
-    added: dict[str, int] = {}
+def watch(
+    pack: Pack, bill: Settled, adjudication: Adjudication, codes: tuple[str, ...], watched: Mapping[str, int]
+) -> Mapping[str, int]:
+    """The watched sums with a live settlement added: fen for `large_bill`, 1 for each that left nothing to pay."""
+    added: dict[str, int] | None = None
     for each in pack.watches:
         amount = _measure(each, bill, adjudication, codes)
         if amount:
+            if added is None:
+                added = dict(watched)
             added[each.kind] = added.get(each.kind, 0) + amount
-    return added
+    return watched if added is None else added
 
 
 def _measure(each: Watch, bill: Settled, adjudication: Adjudication, codes: tuple[str, ...]) -> int:
@@ -37,7 +41,7 @@ def changes(
     year: Year,
     accounts: Mapping[str, Account],
     watched: Mapping[str, int],
-) -> tuple[dict[str, SignalState], list[Signal]]:
+) -> tuple[Mapping[str, SignalState], list[Signal]]:
     """The signals' states after an event, and a signal for each that changed. `setl_id` is the event's settlement."""
     standing: dict[tuple[SignalKind, LayerId | None], str | None] = {}
     for each in pack.watches:

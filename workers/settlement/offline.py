@@ -1,30 +1,17 @@
 """Settlement without a broker or a store: what the worker would emit for a file of events, in order."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from contracts.pack import PackSet
 from contracts.pack_file import load_pack
-from contracts.payout import CombinedPayout
 from contracts.quarantine import Refused
-from contracts.signals import Signal
-from workers.adjudication.ledger import Books
+from workers.adjudication.ledger import Books, Outcome
 from workers.adjudication.refuse import RefusedError
 from workers.adjudication.shelf import OpenShelf
 from workers.settlement.decode import decode
 from workers.settlement.quarantine import refused
 from workers.settlement.take import take
 from workers.settlement.validate import refuse_card_numbers
-
-
-@dataclass(slots=True)
-class Taken:
-    """What one line did: its payouts and signals, or its refusal."""
-
-    effect: str
-    payouts: list[CombinedPayout] = field(default_factory=list)
-    signals: list[Signal] = field(default_factory=list)
-    refusal: RefusedError | None = None
 
 
 class Settler:
@@ -34,17 +21,16 @@ class Settler:
         self.books = Books(packs, load_pack)
         self.shelf = OpenShelf()
 
-    def take(self, value: bytes) -> Taken:
+    def take(self, value: bytes) -> Outcome:
         """Settle one event. A refused event changes nothing."""
         try:
             event = decode(value)
             refuse_card_numbers(event)
-            outcome = take(self.books, self.shelf, event)
+            return take(self.books, self.shelf, event)
         except RefusedError as refusal:
-            return Taken("refused", refusal=refusal)
-        return Taken(outcome.effect, outcome.payouts, outcome.signals)
+            return Outcome("refused", refusal=refusal)
 
-    def settle_lines(self, lines: Iterable[bytes]) -> Iterator[tuple[Taken, Refused | None]]:
+    def settle_lines(self, lines: Iterable[bytes]) -> Iterator[tuple[Outcome, Refused | None]]:
         """Settle JSON lines in order; with each refusal, its quarantine message, which names the line."""
         for number, line in enumerate(lines, 1):
             value = line.removesuffix(b"\n").removesuffix(b"\r")
