@@ -31,10 +31,9 @@ $(VENV)/.requirements: requirements/dev.txt
 $(VENV)/.project: $(VENV)/.requirements pyproject.toml
 	@$(LOCKED) sh -ec '$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable . && touch $@'
 
-# The shell stays until the workers have drained; Ctrl-C is a normal end, not an error of make.
+# No shell in between: signals reach the program itself, which drains and then ends with 0 on Ctrl-C and on SIGTERM.
 run: setup ## the whole thing on this machine: broker, store, worker, synthetic county (ARGS=--once, ARGS=--help)
-	@trap : INT TERM; $(BIN)/yidan run $(ARGS); code=$$?; \
-	  case $$code in 130|143) exit 0;; *) exit $$code;; esac
+	@exec $(BIN)/yidan run $(ARGS)
 
 test: lint types drift ## everything; ARGS go to pytest
 	$(BIN)/python -m pytest $(ARGS)
@@ -68,6 +67,7 @@ lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade)
 	$(VENV)-lock/bin/$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt
 	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra local -c requirements/runtime.txt pyproject.toml -o requirements/local.txt
 	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra dev -c requirements/local.txt pyproject.toml -o requirements/dev.txt
+	echo hatchling | $(VENV)-lock/bin/$(COMPILE) $(ARGS) -c requirements/dev.txt - -o requirements/build.txt
 
 kafka: ops/kafka/lib/.fetched ## Apache Kafka's jars by Maven into ops/kafka/lib, for proofs on a real broker
 ops/kafka/lib/.fetched: ops/kafka/pom.xml
