@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, model_validator
@@ -40,12 +41,17 @@ class Section(BaseModel):
 
 
 def _wrong(name: str, text: str) -> PydanticCustomError:
-    return PydanticCustomError(name, text)  # type: ignore[arg-type]  # the names are a closed list, see pack_rules
+    return PydanticCustomError(name, text)
 
 
 def _money(value: object) -> Fen:
     """Fen of whole or decimal yuan."""
-    if isinstance(value, int | Decimal) and not isinstance(value, bool) and 0 <= value <= 10**11 and value * 100 % 1 == 0:
+    if (
+        isinstance(value, int | Decimal)
+        and not isinstance(value, bool)
+        and 0 <= value <= 10**11
+        and value * 100 % 1 == 0
+    ):
         return int(value * 100)
     raise _wrong("amount_is_not_yuan_and_fen", "write yuan with at most two decimals, not negative, without quotes")
 
@@ -64,7 +70,9 @@ def _fund_pay_type(value: object) -> Mapping[str, str]:
     """Fund codes by insurance type; one code for all is kept under the empty key."""
     codes = {"": value} if isinstance(value, str) else value
     if not isinstance(codes, Mapping) or not codes or not all(key == "" or key in INSUTYPES_KNOWN for key in codes):
-        raise _wrong("word_is_unknown", 'write one fund code, or a table such as { "310" = "310100", "390" = "390100" }')
+        raise _wrong(
+            "word_is_unknown", 'write one fund code, or a table such as { "310" = "310100", "390" = "390100" }'
+        )
     if not all(isinstance(code, str) and len(code) == 6 and code.isdigit() for code in codes.values()):
         raise _wrong("word_is_unknown", 'a fund code has six digits, in quotes: "610100"')
     return dict(codes)
@@ -99,6 +107,12 @@ def _month_day(value: object) -> tuple[int, int]:
     raise _wrong("word_is_unknown", 'write month and day of the following year as "MM-DD", such as "06-30"')
 
 
+def _fen_unit(value: object) -> Decimal:
+    if value == Decimal("0.01"):
+        return Decimal("0.01")
+    raise _wrong("word_is_unknown", "payments are rounded to the fen: write 0.01")
+
+
 Money = Annotated[Fen, PlainValidator(_money)]
 Ratio = Annotated[Fraction, PlainValidator(_ratio)]
 Cap = Annotated[int | str, PlainValidator(_cap)]
@@ -111,6 +125,7 @@ LayerWord = Annotated[LayerId, _one_of({layer.value: layer for layer in LayerId}
 CareWord = Annotated[Care, _one_of({care.value: care for care in Care if care is not Care.OTHER})]
 CareWords = Annotated[tuple[CareWord, ...], Field(strict=False, min_length=1)]
 BucketWord = Annotated[Bucket, _one_of({bucket.value: bucket for bucket in BUCKETS})]
+Requirement = Annotated[str, _one_of({PREMIUM_SUBSIDISED: PREMIUM_SUBSIDISED})]
 ExclusionWord = Annotated[Exclusion, _one_of(EXCLUSION_WORDS)]
 FundField = Annotated[str, _one_of({field: field for field in FUND_FIELDS})]
 FundPayType = Annotated[Mapping[str, str], PlainValidator(_fund_pay_type)]
@@ -121,18 +136,12 @@ Tier = Annotated[tuple[Money, Ratio], Field(strict=False)]
 class Rounding(Section):
     """How a payment is rounded. One way only: half up to the fen on the year's total."""
 
-    unit: Annotated[Decimal, PlainValidator(lambda value: _fen_unit(value))]
+    unit: Annotated[Decimal, PlainValidator(_fen_unit)]
     mode: Literal["half_up"]
 
 
-def _fen_unit(value: object) -> Decimal:
-    if value == Decimal("0.01"):
-        return Decimal("0.01")
-    raise _wrong("word_is_unknown", "payments are rounded to the fen: write 0.01")
-
-
 class Document(Section):
-    """A published document. `text` names its full text in `documents/`; `issued` is left out where the text has no date."""
+    """A published document. `text` names its file in `documents/`; `issued` is left out where the text has no date."""
 
     number: Text
     title: Text
@@ -174,12 +183,15 @@ class BenefitRow(Section):
             raise _wrong("row_says_two_things", "a row for everybody names no codes")
         if self.delegated:
             if (self.deductible, self.tiers, self.cap) != (None, None, None) or self.everybody:
-                raise _wrong("row_says_two_things", "a delegated row has codes and no numbers: the county file has them")
-            return self
-        return _with_numbers(self)
+                raise _wrong(
+                    "row_says_two_things", "a delegated row has codes and no numbers: the county file has them"
+                )
+        else:
+            _need_numbers(self)
+        return self
 
 
-def _with_numbers(row: "BenefitRow | FilledRow") -> Any:
+def _need_numbers(row: "BenefitRow | FilledRow") -> None:
     if row.cap is None:
         raise _wrong("cap_is_missing", 'write the cap in yuan, or cap = "none" where the document lifts it')
     if row.deductible is None:
@@ -189,9 +201,8 @@ def _with_numbers(row: "BenefitRow | FilledRow") -> Any:
     starts = [start for start, _ in row.tiers]
     if starts[0] != 0:
         raise _wrong("tiers_do_not_start_at_0", "the first tier starts at 0; the deductible has its own key")
-    if any(later <= earlier for earlier, later in zip(starts, starts[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(starts)):
         raise _wrong("tiers_overlap", "write tiers in rising order, each start once")
-    return row
 
 
 class FilledRow(Section):
@@ -204,7 +215,8 @@ class FilledRow(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> "FilledRow":
-        return _with_numbers(self)  # type: ignore[no-any-return]
+        _need_numbers(self)
+        return self
 
 
 class ReportedLayer(Section):
@@ -239,7 +251,7 @@ class ComputedLayer(Section):
     until: date | None = None
     settles: CareWords
     insutype: InsuranceTypes
-    requires: Annotated[tuple[Literal["免缴"], ...], Field(strict=False)] = ()
+    requires: Annotated[tuple[Requirement, ...], Field(strict=False)] = ()
     excludes: Annotated[tuple[ExclusionWord, ...], Field(strict=False)]
     base: Annotated[tuple[BucketWord, ...], Field(strict=False, min_length=1)]
     accumulates: Literal["year"]
@@ -340,7 +352,8 @@ class Interpretation(Section):
             self.answered_on is None
         ):
             raise _wrong(
-                "answer_is_incomplete", "a confirmed or overruled reading says answered_by and answered_on; else neither"
+                "answer_is_incomplete",
+                "a confirmed or overruled reading says answered_by and answered_on; else neither",
             )
         return self
 
@@ -397,6 +410,3 @@ class CountyFile(Section):
     carrier: Text | None = None
     documents: Annotated[dict[str, Document], Field(min_length=1)]
     fills: Annotated[tuple[Fill, ...], Field(strict=False)] = ()
-
-
-assert PREMIUM_SUBSIDISED == "免缴"  # noqa: S101  # the literal in `requires` above, which the type checker needs spelled out
