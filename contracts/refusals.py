@@ -6,7 +6,10 @@ Three answers cover most of it: *mend and send again* (the record never counted,
 
 from typing import Final, Literal, NamedTuple
 
+from contracts.quarantine import ORIGINAL_BYTES_MAX
 from contracts.vocabulary import Refusal
+
+_KIB: Final = ORIGINAL_BYTES_MAX // 1024
 
 
 class Mend(NamedTuple):
@@ -24,8 +27,8 @@ MENDS: Final[dict[Refusal, Mend]] = {
     ),
     Refusal.MESSAGE_IS_TOO_LARGE: Mend(
         "resend",
-        "消息超过大小上限。一条消息只放一个事件，去掉本接口之外的字段。",
-        "The value is too large. One event a message, without fields that are not of this interface.",
+        f"消息超过 {_KIB} KiB。一条消息只放一个事件，去掉本接口之外的字段。",
+        f"The value exceeds {_KIB} KiB. One event a message, without fields that are not of this interface.",
     ),
     Refusal.MESSAGE_IS_NOT_UTF8: Mend(
         "resend", "不是 UTF-8 编码（常见为 GBK）。改用 UTF-8 发送。", "Not UTF-8, often GBK. Encode as UTF-8."
@@ -52,7 +55,7 @@ MENDS: Final[dict[Refusal, Mend]] = {
         "The partition must be murmur2(psn_no) mod the partition count: use Kafka's default partitioner.",
     ),
     Refusal.EVENT_TYPE_IS_UNKNOWN: Mend(
-        "resend", "type 缺失或不是约定的类型。", "`type` is missing or none of the agreed types."
+        "resend", "type 不是约定的事件类型，见各主题的消息列表。", "`type` is none of the agreed event types."
     ),
     Refusal.EVENT_TYPE_BELONGS_ON_ANOTHER_TOPIC: Mend(
         "resend", "该类型的事件应发到另一个主题，见各主题的消息列表。", "This type of event belongs on another topic."
@@ -95,7 +98,7 @@ MENDS: Final[dict[Refusal, Mend]] = {
     Refusal.CODE_IS_UNKNOWN: Mend(
         "resend",
         "编码不在约定的清单之内（险种、医疗类别、不予支付情形等），见 field。",
-        "A code is in none of the agreed lists (insurance, care, exclusion …): see `field`.",
+        "A code is in none of the agreed lists (insurance, care, exclusion): see `field`.",
     ),
     Refusal.LIST_IS_TOO_LONG: Mend(
         "resend", "列表过长（身份至多 64 项，情形至多 32 项）。", "A list is too long: 64 identities, 32 exclusions."

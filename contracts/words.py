@@ -6,7 +6,7 @@ means something else in one message has its own entry, `Message.field`.
 
 from typing import Final, NamedTuple
 
-from contracts.vocabulary import Exclusion, Kind, Payee, Reason, Status
+from contracts.vocabulary import Kind, Payee, Reason, Status
 
 
 class Words(NamedTuple):
@@ -45,7 +45,9 @@ FIELD_WORDS: Final[dict[str, Words]] = {
     "psn_idet_type": Words("人员身份类别", "identity, such as 2303 for subsistence allowance"),
     "begntime": Words("开始时间", "first day of validity"),
     "endtime": Words("结束时间", "last day of validity, included; absent while it is valid"),
-    "premium_subsidised": Words("参保缴费由财政补贴", "whether public money pays the contribution; absent: as the identity says"),
+    "premium_subsidised": Words(
+        "参保缴费由财政补贴", "whether public money pays the contribution; absent: by identity"
+    ),
     "exclusions": Words("不予支付情形", "why computed layers pay nothing; one is enough"),
     # the bill
     "medfee_sumamt": Words("医疗费总额", "the whole bill"),
@@ -136,16 +138,6 @@ FIELD_WORDS: Final[dict[str, Words]] = {
     "Signal.kind": Words("提示类型", "what must be told"),
     "Signal.revision": Words("版次", "how often the signal has changed"),
     "Signal.setl_id": Words("结算ID", "the settlement that changed it, if one did"),
-}
-
-EXCLUSION_TEXTS: Final = {
-    Exclusion.WORK_INJURY: "工伤",
-    Exclusion.THIRD_PARTY: "应由第三人负担",
-    Exclusion.PUBLIC_HEALTH: "应由公共卫生负担",
-    Exclusion.COSMETIC: "整容、美容",
-    Exclusion.OVERSEAS: "境外就医",
-    Exclusion.NON_DESIGNATED: "非定点医药机构",
-    Exclusion.UNLAWFUL: "违法、犯罪",
 }
 
 KIND_TEXTS: Final = {
