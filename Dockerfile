@@ -18,7 +18,7 @@ LABEL org.opencontainers.image.title="Yidan" org.opencontainers.image.licenses="
 COPY --from=build /opt/yidan /opt/yidan
 ENV PATH=/opt/yidan/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
-EXPOSE 8000
+EXPOSE 9464
 # Exec form: the program itself gets SIGTERM and drains.
 ENTRYPOINT ["yidan"]
 CMD ["work"]
