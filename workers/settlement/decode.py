@@ -78,10 +78,10 @@ def _named(error: ValidationError, value: bytes) -> RefusedError:
             value.decode("utf-8")
         except UnicodeDecodeError:
             return RefusedError(Refusal.MESSAGE_IS_NOT_UTF8, None, "send UTF-8")
-    if kind in _OWN_REASONS:
+    if field and first["input"] is None and kind.endswith("_type"):
+        reason, mend = Refusal.FIELD_IS_MISSING, "send this field: it is required, and null means absent"
+    elif kind in _OWN_REASONS:
         reason, mend = Refusal(kind), first["msg"]
-    elif first["input"] is None and kind.endswith("_type") and kind != "model_attributes_type" and field:
-        reason, mend = Refusal.FIELD_IS_MISSING, "send this field: it is required and null means absent"
     elif kind in ("dict_type", "model_type", "model_attributes_type") and not field:
         reason, mend = Refusal.MESSAGE_IS_NOT_AN_OBJECT, "send one JSON object per message"
     elif kind == "model_type":

@@ -56,7 +56,7 @@ def refuse_misplaced(event: Event, record: Incoming, partitions: int) -> None:
 
 @lru_cache(maxsize=131_072)
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of a key: murmur2, masked to be positive, modulo the number of partitions, as Kafka's own client."""
+    """The partition of a key as Kafka's own client computes it: murmur2, made positive, modulo their number."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 

@@ -1,0 +1,155 @@
+"""The `yidan` command. Data goes to standard output, everything for people to standard error."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="yidan",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="一单制结算：one combined payout for every discharge, layer by layer, exactly once.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+packs_app = typer.Typer(no_args_is_help=True, help="Policy packs: list, check, print for signature.")
+topics_app = typer.Typer(no_args_is_help=True, help="The seven topics: create or check them.")
+contracts_app = typer.Typer(no_args_is_help=True, help="JSON Schemas and AsyncAPI: generate or check for drift.")
+app.add_typer(packs_app, name="packs")
+app.add_typer(topics_app, name="topics")
+app.add_typer(contracts_app, name="contracts")
+
+FileArgument = Annotated[
+    typer.FileBinaryRead, typer.Argument(metavar="FILE", help="JSON lines; - for standard input.", show_default=False)
+]
+PacksOption = Annotated[
+    Path | None,
+    typer.Option("--packs", metavar="DIR", help="Use the packs of this folder.", exists=True, file_okay=False),
+]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.command()
+def settle(
+    file: FileArgument,
+    packs: PacksOption = None,
+    quarantine: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write refused events here, not to standard error.")
+    ] = None,
+    signals: Annotated[Path | None, typer.Option(metavar="FILE", help="Write signals here.")] = None,
+) -> None:
+    """Settle a file of events without a broker: exactly what the worker would emit, in order.
+
+    Exit 0 when no event was refused, 65 when some were.
+    """
+    from workers.offline_commands import settle_file
+
+    raise typer.Exit(settle_file(file, packs, quarantine, signals))
+
+
+@app.command()
+def explain(file: FileArgument, packs: PacksOption = None) -> None:
+    """Print each payout of a file as a bill in Chinese."""
+    from workers.offline_commands import explain_file
+
+    raise typer.Exit(explain_file(file, packs))
+
+
+@app.command()
+def generate(
+    settlements: Annotated[int, typer.Option(min=0, help="How many settlements; repeats and reversals come on top.")],
+    persons: Annotated[int, typer.Option(min=1, help="How many persons at most.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    to_kafka: Annotated[bool, typer.Option("--to-kafka", help="Send to the discharges topic (YIDAN_… settings).")] = False,
+    broken: Annotated[bool, typer.Option(help="Mix in events that must be refused.")] = True,
+) -> None:
+    """A synthetic county of realistic events, as JSON lines or straight into Kafka."""
+    from workers.offline_commands import generate_county
+
+    raise typer.Exit(generate_county(settlements, persons, seed, to_kafka=to_kafka, broken=broken))
+
+
+@app.command()
+def work() -> None:
+    """The settlement worker, against any Kafka and Redis (YIDAN_… settings). SIGTERM drains and exits 0."""
+    from workers.online_commands import work_until_told
+
+    raise typer.Exit(work_until_told())
+
+
+@app.command()
+def run(
+    once: Annotated[bool, typer.Option("--once", help="End when the sample is settled; print the totals.")] = False,
+    settlements: Annotated[int, typer.Option(min=1, help="Settlements in the sample.")] = 20_000,
+    persons: Annotated[int, typer.Option(min=1, help="Persons in the sample.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=8, help="Settlement workers.")] = 1,
+    kafka_port: Annotated[int | None, typer.Option(help="Demand this port; else a free one is found.")] = None,
+    redis_port: Annotated[int | None, typer.Option(help="Demand this port; else a free one is found.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Demand this port; else a free one is found.")] = None,
+) -> None:
+    """The whole thing on this machine: broker, store, worker, a synthetic county, payouts live on the terminal."""
+    from workers.rehearsal.show import Show, show
+
+    plan = Show(once, settlements, persons, seed, workers, kafka_port, redis_port, metrics_port)
+    raise typer.Exit(show(plan))
+
+
+@packs_app.command("list")
+def packs_list(packs: PacksOption = None) -> None:
+    """List the packs: region, name, layers with their first days, readings, digest."""
+    from workers.offline_commands import list_packs
+
+    raise typer.Exit(list_packs(packs))
+
+
+@packs_app.command("check")
+def packs_check(packs: Annotated[Path | None, typer.Argument(metavar="[DIR]", exists=True, file_okay=False)] = None) -> None:
+    """Refuse what the format forbids, naming file, key and the fix; run every golden case."""
+    from workers.offline_commands import check_packs
+
+    raise typer.Exit(check_packs(packs))
+
+
+@packs_app.command("card")
+def packs_card(region: Annotated[str, typer.Argument(metavar="REGION")], packs: PacksOption = None) -> None:
+    """Print a region's pack as a one-page table in Chinese that an officer can sign."""
+    from workers.offline_commands import print_card
+
+    raise typer.Exit(print_card(region, packs))
+
+
+@topics_app.command("apply")
+def topics_apply() -> None:
+    """Create the topics that are missing; change nothing that exists."""
+    from workers.online_commands import apply
+
+    raise typer.Exit(apply())
+
+
+@topics_app.command("check")
+def topics_check() -> None:
+    """Say what differs from what the promises need."""
+    from workers.online_commands import check
+
+    raise typer.Exit(check())
+
+
+@contracts_app.command("build")
+def contracts_build() -> None:
+    """Write contracts/schemas/ from the models."""
+    from workers.offline_commands import build_contracts
+
+    raise typer.Exit(build_contracts())
+
+
+@contracts_app.command("check")
+def contracts_check() -> None:
+    """Say where contracts/schemas/ differs from the models."""
+    from workers.offline_commands import check_contracts
+
+    raise typer.Exit(check_contracts())
