@@ -53,8 +53,8 @@ drift: setup ## generated schemas and policy packs are as committed and prove th
 	$(BIN)/yidan contracts check
 	$(BIN)/yidan packs check
 
-bench: setup ## a row of figures on this machine
-	$(BIN)/yidan bench $(ARGS)
+bench: setup ## how fast one process settles here, a row in ops/bench/ (ARGS=--no-row writes none)
+	$(BIN)/python ops/bench/settle.py $(ARGS)
 
 schemas: setup ## write contracts/schemas/ from the models
 	$(BIN)/yidan contracts build
