@@ -7,8 +7,7 @@ the texts it is given. `load_directory` also holds the rules of `contracts.pack_
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
-from datetime import date, timedelta
+from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -16,26 +15,10 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from contracts.pack import ApplicationRule, Curve, Layer, Pack, PackSet, Row, Watch, region_prefix
-from contracts.pack_format import (
-    CONVENTIONS,
-    FUND_OF_OTHERS,
-    UNCAPPED,
-    BenefitRow,
-    Citation,
-    ComputedLayer,
-    CountyFile,
-    Document,
-    Fill,
-    FilledRow,
-    Interpretation,
-    LargeBill,
-    PackFile,
-    ReportedLayer,
-    WatchSection,
-)
-from contracts.pack_rules import PackError, Problem, place_of_filled, problems_of, problems_of_county
-from contracts.vocabulary import BUCKETS, SignalKind
+from contracts.pack import Pack, PackSet, region_prefix
+from contracts.pack_compile import compile_pack
+from contracts.pack_format import CONVENTIONS, CountyFile, PackFile
+from contracts.pack_rules import PackError, Problem, problems_of, problems_of_county
 
 SHIPPED: Final = Path(__file__).with_name("packs")
 """The packs that come with Yidan."""
@@ -125,178 +108,6 @@ def _key(tree: Any, loc: Sequence[int | str]) -> str:
     return ".".join(parts)
 
 
-# ── Compiling ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _row(row: BenefitRow) -> Row:
-    codes = None if row.everybody else frozenset(row.codes or ())
-    if row.delegated:
-        return Row(row.who, codes, None, None)
-    return _numbered(row.who, codes, row)
-
-
-def _numbered(who: str, codes: frozenset[str] | None, row: BenefitRow | FilledRow) -> Row:
-    curve = Curve(row.deductible or 0, tuple(row.tiers or ()))
-    return Row(who, codes, curve, None if row.cap == UNCAPPED else int(row.cap or 0))
-
-
-def _clauses(citations: Iterable[Citation], own: str, documents: Mapping[str, Document]) -> dict[str, tuple[str, ...]]:
-    clauses: dict[str, dict[str, None]] = {}
-    for citation in citations:
-        clause = f"{documents[citation.document or own].number} {citation.clause}"
-        for key in citation.supports:
-            clauses.setdefault(key, {})[clause] = None
-    return {key: tuple(found) for key, found in clauses.items()}
-
-
-def _readings(layer_id: str, interpretations: Iterable[Interpretation]) -> dict[str, tuple[str, ...]]:
-    readings: dict[str, list[str]] = {}
-    for entry in interpretations:
-        for concern in entry.concerns:
-            owner, _, key = concern.partition(".")
-            if owner in CONVENTIONS:
-                readings.setdefault(concern, []).append(entry.id)
-            elif owner == layer_id:
-                readings.setdefault(key, []).append(entry.id)
-    return {key: tuple(found) for key, found in readings.items()}
-
-
-def _fund_codes(codes: Mapping[str, str]) -> tuple[dict[str, str], str]:
-    return {key: code for key, code in codes.items() if key}, codes.get("", FUND_OF_OTHERS)
-
-
-def _reported(layer: ReportedLayer, pack: PackFile) -> Layer:
-    fund_pay_types, fund_pay_type = _fund_codes(layer.fund_pay_type)
-    return Layer(
-        id=layer.id,
-        label=layer.label,
-        mode="reported",
-        fund_fields=layer.reported,
-        fund_pay_types=fund_pay_types,
-        fund_pay_type=fund_pay_type,
-        readings=_readings(layer.id, pack.interpretations),
-    )
-
-
-def _computed(layer: ComputedLayer, pack: PackFile) -> Layer:
-    fund_pay_types, fund_pay_type = _fund_codes(layer.fund_pay_type)
-    rows = [_row(row) for row in layer.benefits]
-    if layer.overlap == "lowest":
-        rows = [row for row in reversed(rows) if row.codes is not None] + [row for row in rows if row.codes is None]
-    application = None
-    if layer.application is not None:
-        application = ApplicationRule(
-            deadline=layer.application.until,
-            insured_years_least=layer.application.insured_years,
-            rows=dict(layer.application.applicants),
-            hardship_first=frozenset(layer.application.hardship_first),
-        )
-    return Layer(
-        id=layer.id,
-        label=layer.label,
-        mode="on_application" if layer.paid == "on_application" else "computed",
-        fund_fields=layer.fund_fields,
-        fund_pay_types=fund_pay_types,
-        fund_pay_type=fund_pay_type,
-        first_day=layer.first_day.isoformat(),
-        last_day=layer.until.isoformat() if layer.until else None,
-        insutypes=layer.insutype,
-        cares=frozenset(layer.settles),
-        excludes=frozenset(layer.excludes),
-        needs_subsidised_premium=bool(layer.requires),
-        base=tuple(BUCKETS.index(bucket) for bucket in layer.base),
-        rows=tuple(rows),
-        application=application,
-        clauses=_clauses(layer.citations, layer.document, pack.documents),
-        readings=_readings(layer.id, pack.interpretations),
-    )
-
-
-def _watch(watch: WatchSection, pack: PackFile) -> Watch:
-    clause = f"{pack.documents[watch.document].number} {watch.clause}"
-    first_day = watch.first_day.isoformat()
-    if isinstance(watch, LargeBill):
-        return Watch(SignalKind(watch.id), watch.label, first_day, clause, at_least=watch.at_least)
-    return Watch(
-        SignalKind(watch.id),
-        watch.label,
-        first_day,
-        clause,
-        codes=frozenset(watch.codes),
-        cares=frozenset(watch.settles),
-    )
-
-
-def _filled(layer: Layer, editions: Sequence[ComputedLayer], fill: Fill, county: CountyFile) -> list[Layer]:
-    """One edition of a city's layer with a county's rows, split at the fill's first and last day."""
-    first, last = fill.first_day.isoformat(), fill.until.isoformat() if fill.until else None
-    if (last is not None and last < layer.first_day) or (layer.last_day is not None and first > layer.last_day):
-        return [layer]
-    source = next(edition for edition in editions if edition.first_day.isoformat() <= layer.first_day <= _last(edition))
-    filled = replace(layer, first_day=max(first, layer.first_day), rows=_with_filled_rows(layer, source, fill))
-    clauses = {key: list(found) for key, found in layer.clauses.items()}
-    for key, found in _clauses(fill.citations, fill.document, county.documents).items():
-        clauses.setdefault(key, []).extend(found)
-    filled = replace(filled, clauses={key: tuple(found) for key, found in clauses.items()})
-    parts = []
-    if layer.first_day < first:
-        parts.append(replace(layer, last_day=_day(fill.first_day - timedelta(days=1))))
-    if last is not None and (layer.last_day is None or last < layer.last_day):
-        parts.append(replace(filled, last_day=last))
-        parts.append(replace(layer, first_day=_day(date.fromisoformat(last) + timedelta(days=1))))
-    else:
-        parts.append(filled)
-    return parts
-
-
-def _with_filled_rows(layer: Layer, source: ComputedLayer, fill: Fill) -> tuple[Row, ...]:
-    rows = list(layer.rows)
-    written: dict[str, BenefitRow | FilledRow] = {row.who: row for row in source.benefits}
-    for row in fill.benefits:
-        delegated = next((held for held in rows if held.who == row.who and held.curve is None), None)
-        if delegated is None:
-            continue
-        rows.remove(delegated)
-        numbered = [held for held in rows if held.curve is not None]
-        place = place_of_filled([written[held.who] for held in numbered], row)
-        written[row.who] = row
-        numbered.insert(len(numbered) if place is None else place, _numbered(row.who, delegated.codes, row))
-        rows = numbered + [held for held in rows if held.curve is None]
-    return tuple(rows)
-
-
-def _last(edition: ComputedLayer) -> str:
-    return edition.until.isoformat() if edition.until else "9999-12-31"
-
-
-def _day(day: date) -> str:
-    return day.isoformat()
-
-
-def compile_pack(city: PackFile, county: CountyFile | None, texts: Sequence[str], digest: str) -> Pack:
-    """The pack as the core reads it."""
-    layers = [
-        _reported(layer, city) if isinstance(layer, ReportedLayer) else _computed(layer, city) for layer in city.layers
-    ]
-    for fill in county.fills if county else ():
-        editions = [layer for layer in city.computed() if layer.id == fill.layer]
-        layers = [
-            part
-            for layer in layers
-            for part in (_filled(layer, editions, fill, county) if county and layer.id == fill.layer else [layer])
-        ]
-    return Pack(
-        region=city.region,
-        name=county.name if county else city.name,
-        digest=digest,
-        texts=tuple(texts),
-        layers=tuple(layers),
-        watches=tuple(_watch(watch, city) for watch in city.watches),
-        last_first=city.corrections == "last_first",
-        county=county.region if county else None,
-    )
-
-
 # ── Loading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -318,22 +129,37 @@ def load_pack(texts: Sequence[str]) -> Pack:
     return compile_pack(city, county, texts, digest_of(texts))
 
 
+@dataclass(frozen=True)
+class Files:
+    """The pack files of a directory by name, each with its text, and what is wrong with them or between them."""
+
+    cities: dict[str, tuple[str, PackFile]]
+    counties: dict[str, tuple[str, CountyFile]]
+    problems: list[Problem]
+
+    def city_of(self, county: CountyFile) -> tuple[str, PackFile] | None:
+        """The file that a county's extends."""
+        return next((held for held in self.cities.values() if held[1].region == county.extends), None)
+
+
 def load_directory(path: Path | None = None) -> PackSet:
     """Every pack of a directory; None for the shipped ones. Raises `PackError` with all problems of all files."""
     directory = SHIPPED if path is None else path
-    packs, problems = read_directory(directory)
-    if not packs and not problems:
-        problems = [Problem(directory.name, "", "no_pack_here", "there is no *.toml", "name a directory of packs")]
-    if problems:
-        raise PackError(problems)
-    return PackSet(pack for pack in packs.values())
+    files = read_directory(directory)
+    if files.problems:
+        raise PackError(files.problems)
+    packs = [compile_pack(city, None, [text], digest_of([text])) for text, city in files.cities.values()]
+    for text, county in files.counties.values():
+        held = files.city_of(county)
+        if held is not None:
+            texts = [held[0], text]
+            packs.append(compile_pack(held[1], county, texts, digest_of(texts)))
+    return PackSet(packs)
 
 
-def read_directory(directory: Path) -> tuple[dict[str, Pack], list[Problem]]:
-    """The packs of a directory by file name, and what is wrong with the others."""
-    problems: list[Problem] = []
-    cities: dict[str, tuple[str, str, PackFile]] = {}
-    counties: dict[str, tuple[str, CountyFile]] = {}
+def read_directory(directory: Path) -> Files:
+    """Reads every pack file of a directory and holds the rules against those that could be read."""
+    files = Files({}, {}, [])
     for path in sorted(directory.glob("*.toml")):
         if path.name.endswith(CASES_SUFFIX):
             continue
@@ -341,46 +167,38 @@ def read_directory(directory: Path) -> tuple[dict[str, Pack], list[Problem]]:
             text = path.read_text("utf-8")
             tree = parse_toml(text, path.name)
             if "extends" in tree:
-                counties[path.name] = text, read_county(tree, path.name)
-                continue
-            city = read_city(tree, path.name)
+                files.counties[path.name] = text, read_county(tree, path.name)
+            else:
+                files.cities[path.name] = text, read_city(tree, path.name)
         except PackError as fault:
-            problems.extend(fault.problems)
-            continue
-        problems.extend(problems_of(city, path.name))
-        if city.region in cities:
-            problems.append(_twice(path.name, city.region, cities[city.region][0]))
-        cities[city.region] = path.name, text, city
-    if problems:
-        return {}, problems
-    packs = {name: compile_pack(city, None, [text], digest_of([text])) for name, text, city in cities.values()}
-    for name, (text, county) in counties.items():
-        held = cities.get(county.extends)
+            files.problems.extend(fault.problems)
+        except UnicodeDecodeError:
+            files.problems.append(Problem(path.name, "", "file_is_not_toml", "it is not UTF-8", "save it as UTF-8"))
+    if not files.cities and not files.problems:
+        fix = "name a directory that holds a region's pack"
+        files.problems.append(Problem(directory.name, "", "no_pack_here", "no region's *.toml is here", fix))
+    for name, (_, city) in files.cities.items():
+        files.problems.extend(problems_of(city, name))
+    for name, (_, county) in files.counties.items():
+        held = files.city_of(county)
         if held is None:
             wrong = f"no pack here has region {county.extends}"
-            problems.append(Problem(name, "extends", "city_is_missing", wrong, "put the city's file beside it"))
-            continue
-        found = list(problems_of_county(county, held[2], name))
-        if not found:
-            packs[name] = compile_pack(held[2], county, [held[1], text], digest_of([held[1], text]))
-        problems.extend(found)
+            files.problems.append(Problem(name, "extends", "city_is_missing", wrong, "put the city's file beside it"))
+        else:
+            files.problems.extend(problems_of_county(county, held[1], name))
+    files.problems.extend(_same_region(files))
+    return files
+
+
+def _same_region(files: Files) -> Iterable[Problem]:
     regions: dict[str, str] = {}
-    for name, pack in packs.items():
-        prefix = region_prefix(pack.county or pack.region)
-        if prefix in regions:
-            problems.append(_twice(name, pack.county or pack.region, regions[prefix]))
-        regions[prefix] = name
-    return packs, problems
-
-
-def _twice(file: str, region: str, other: str) -> Problem:
-    return Problem(
-        file,
-        "region",
-        "two_packs_for_one_region",
-        f"{other} is for {region} too",
-        "keep one; earlier law is an edition of a layer",
-    )
+    everyone = [(name, city.region) for name, (_, city) in files.cities.items()]
+    everyone += [(name, county.region) for name, (_, county) in files.counties.items()]
+    for name, region in everyone:
+        held = regions.setdefault(region_prefix(region), name)
+        if held != name:
+            fix = "keep one; earlier law is an edition of a layer"
+            yield Problem(name, "region", "two_packs_for_one_region", f"{held} is for {region} too", fix)
 
 
 # ── The other reading ────────────────────────────────────────────────────────────────────────────────────────

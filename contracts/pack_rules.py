@@ -7,21 +7,12 @@ cross rather than pay the wrong row. A pack that the journal remembers is not as
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from fractions import Fraction
 from itertools import combinations, groupby, pairwise
 
-from contracts.money import Fen
 from contracts.pack import region_prefix
-from contracts.pack_format import (
-    UNCAPPED,
-    BenefitRow,
-    ComputedLayer,
-    CountyFile,
-    Fill,
-    FilledRow,
-    PackFile,
-    ReportedLayer,
-)
+from contracts.pack_compile import at_least_as_good, compile_row, numbered_row, place_of_filled
+from contracts.pack_format import ComputedLayer, CountyFile, Fill, PackFile, ReportedLayer
+from contracts.vocabulary import LayerId
 
 
 @dataclass(frozen=True, order=True)
@@ -46,44 +37,6 @@ class PackError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-Numbers = BenefitRow | FilledRow
-
-
-def breakpoints(row: Numbers) -> set[Fen]:
-    """The points of the year's base at which a row's share changes."""
-    return {row.deductible or 0, *(start for start, _ in row.tiers or ())}
-
-
-def share_at(row: Numbers, base: Fen) -> Fraction:
-    """The share of the next fen above `base`, the deductible not considered."""
-    return next(ratio for start, ratio in reversed(row.tiers or ((0, Fraction(0)),)) if start <= base)
-
-
-def at_least_as_good(better: Numbers, worse: Numbers) -> bool:
-    """Whether `better` pays at least what `worse` does, whatever the base and whatever was counted before.
-
-    Deductible not higher, share nowhere lower, cap not lower: then every step along one curve is at least the same
-    step along the other, which the comparison of totals alone would not prove.
-    """
-    if (better.deductible or 0) > (worse.deductible or 0):
-        return False
-    points = breakpoints(better) | breakpoints(worse)
-    if any(share_at(better, point) < share_at(worse, point) for point in points if point >= (worse.deductible or 0)):
-        return False
-    if better.cap == UNCAPPED:
-        return True
-    return worse.cap != UNCAPPED and int(better.cap or 0) >= int(worse.cap or 0)
-
-
-def place_of_filled(rows: Sequence[Numbers], filled: Numbers) -> int | None:
-    """Where among ordered `rows` a county's row goes so that the order holds; None if it crosses one."""
-    for place in range(len(rows) + 1):
-        before, after = rows[:place], rows[place:]
-        if all(at_least_as_good(row, filled) for row in before) and all(at_least_as_good(filled, row) for row in after):
-            return place
-    return None
-
-
 def problems_of(pack: PackFile, file: str) -> Iterator[Problem]:
     """Everything between the parts of one region's file that must not be."""
     yield from _documents(pack, file)
@@ -92,7 +45,10 @@ def problems_of(pack: PackFile, file: str) -> Iterator[Problem]:
     for layer in pack.computed():
         yield from _rows(layer, file)
         yield from _application(layer, file)
-    last = pack.layers[-1].id
+    first, last = pack.layers[0], pack.layers[-1].id
+    if first.id != LayerId.BASIC or not isinstance(first, ReportedLayer):
+        wrong = "every other layer pays on what basic insurance has left"
+        yield Problem(file, "layers", "basic_is_not_first", wrong, "write basic first, as a reported layer")
     for layer in pack.computed():
         if layer.paid == "on_application" and layer.id != last:
             yield Problem(
@@ -203,7 +159,7 @@ def _rows(layer: ComputedLayer, file: str) -> Iterator[Problem]:
         if one.everybody:
             wrong = f"the row {one.who} before it is for everybody"
             yield Problem(file, key, "row_is_never_reached", wrong, "write the row for everybody last")
-    numbered = [row for row in rows if not row.delegated]
+    numbered = [compile_row(row) for row in rows if not row.delegated]
     for better, worse in pairwise(numbered):
         if not at_least_as_good(better, worse):
             yield Problem(
@@ -270,7 +226,7 @@ def _fill(
                 "fill only rows that the city marks `delegated = true`",
             )
         for edition in open_to_it:
-            others = [city for city in edition.benefits if not city.delegated]
-            if place_of_filled(others, row) is None:
+            others = [compile_row(city) for city in edition.benefits if not city.delegated]
+            if place_of_filled(others, numbered_row(row.who, None, row)) is None:
                 wrong = "it pays more than a row of the city at one base and less at another"
                 yield Problem(file, key, "rows_cross", wrong, "ask the city how the two rank; a pack cannot pay both")
