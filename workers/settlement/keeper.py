@@ -167,7 +167,7 @@ class RedisKeeper:
                 break
         for answer in answers:
             if isinstance(answer, Exception):
-                raise StoreUnavailable(str(answer)) from answer
+                raise _unavailable(answer)
         return answers
 
     async def _answer(self, waiting: Awaitable[T]) -> T:
@@ -179,7 +179,12 @@ class RedisKeeper:
             return await asyncio.wait_for(waiting, 2 * self._timeout + 1)
         except (TimeoutError, RedisError, OSError) as fault:
             await self._redis.connection_pool.disconnect(inuse_connections=True)
-            raise StoreUnavailable(f"{type(fault).__name__}: {fault}") from fault
+            raise _unavailable(fault) from None
+
+
+def _unavailable(fault: Exception) -> StoreUnavailable:
+    """Without the command that failed, which names persons."""
+    return StoreUnavailable(f"{type(fault).__name__}: {str(fault).rpartition('caused error: ')[2]}")
 
 
 class RedisFilling:

@@ -48,6 +48,24 @@ class OutcomeUnknown(Exception):
     """A request went out and its answer did not come, or came as an error: drop the producer and read the journal."""
 
 
+class Fenced(NotOurs):
+    """A request was refused because another worker has started the partition's producer."""
+
+
+class WrongPartitionCount(Exception):
+    """A topic has another number of partitions than the journal was born with. The whole worker stops.
+
+    Another number would give one person two ledgers and two caps.
+    """
+
+    def __init__(self, topic: str, found: int, wanted: int) -> None:
+        super().__init__(f"{topic} has {found} partitions, the worker was started with {wanted}")
+
+
+class JournalEndNotReached(Exception):
+    """The journal could not be read up to its end in time. What is missing may be a payment."""
+
+
 class JournalRecord(NamedTuple):
     """One record of a partition's journal."""
 

@@ -1,0 +1,108 @@
+"""The two ends outside the workers: a gateway that sends events, and a reader of what was settled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from contracts.topics import INPUTS
+from workers.kafka.connection import connection
+from workers.settings import Settings
+from workers.settlement.records import Incoming
+
+IN_FLIGHT_MAX = 2_000
+"""Events that are sent before their acknowledgements are awaited."""
+
+Partitioner = Callable[[bytes, int], int]
+
+
+async def send(
+    settings: Settings, topic: str, events: AsyncIterator[tuple[bytes | None, bytes]], partition_of: Partitioner
+) -> int:
+    """Send keyed events as an idempotent gateway does; how many were acknowledged by every in-sync replica.
+
+    Each goes to its key's own partition; one without a key, which only a broken event has, to partition 0.
+    """
+    producer = AIOKafkaProducer(**connection(settings), enable_idempotence=True, acks="all", linger_ms=5)
+    await producer.start()
+    sent = 0
+    pending: list[asyncio.Future[object]] = []
+    try:
+        partitions = len(await producer.partitions_for(topic))
+        async for key, value in events:
+            partition = 0 if key is None else partition_of(key, partitions)
+            pending.append(await producer.send(topic, value=value, key=key, partition=partition))
+            sent += 1
+            if len(pending) >= IN_FLIGHT_MAX:
+                await asyncio.gather(*pending)
+                pending.clear()
+        await asyncio.gather(*pending)
+    finally:
+        await producer.stop()
+    return sent
+
+
+@asynccontextmanager
+async def committed_records(
+    settings: Settings, topics: Sequence[str]
+) -> AsyncIterator[Callable[[float], Awaitable[list[Incoming]]]]:
+    """A reader of committed records only, from the beginning of every partition, without a group.
+
+    Gives a function that waits at most so many seconds for the next records, in order within a partition.
+    """
+    consumer = AIOKafkaConsumer(
+        **connection(settings), isolation_level="read_committed", auto_offset_reset="earliest", enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, p) for topic in topics for p in range(settings.partitions)])
+
+        async def read(seconds: float) -> list[Incoming]:
+            got = await consumer.getmany(timeout_ms=int(seconds * 1000), max_records=2_000)
+            return [
+                Incoming(record.topic, record.partition, record.offset, record.key, record.value)
+                for records in got.values()
+                for record in records
+            ]
+
+        yield read
+    finally:
+        await consumer.stop()
+
+
+@asynccontextmanager
+async def progress_of_group(settings: Settings) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Gives a function that tells how many input records the group has not consumed yet."""
+    consumer = AIOKafkaConsumer(**connection(settings), group_id=settings.group, enable_auto_commit=False)
+    await consumer.start()
+    places = [TopicPartition(topic, p) for topic in INPUTS for p in range(settings.partitions)]
+    try:
+        consumer.assign(places)
+
+        async def behind() -> int:
+            ends = await consumer.end_offsets(places)
+            lag = 0
+            for place in places:
+                committed = await consumer.committed(place)
+                lag += ends[place] - (committed or 0)
+            return lag
+
+        yield behind
+    finally:
+        await consumer.stop()
+
+
+async def paced(
+    events: Iterable[bytes], key_of: Callable[[bytes], bytes | None], per_second: float | None
+) -> AsyncIterator[tuple[bytes | None, bytes]]:
+    """Events with their keys, about so many a second; None: as fast as they are taken."""
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    for number, event in enumerate(events):
+        if per_second is None:
+            if number % 200 == 0:
+                await asyncio.sleep(0)
+        elif (ahead := number / per_second - (loop.time() - begin)) > 0.01:
+            await asyncio.sleep(ahead)
+        yield key_of(event), event

@@ -1,0 +1,60 @@
+"""aiokafka's transactional requests without resending: an answer that is lost is an outcome that is unknown.
+
+aiokafka 0.14 answers a lost connection or a time-out by sending the same request again in the same epoch, for ever. A
+request that was only late can then end the *next* transaction of that epoch. Here such a request fails the producer;
+the partition is taken over again under a new epoch, and the journal says what had happened. Requests that were
+answered "not yet" may be asked again, except the one that ends a transaction: that is sent once and no more.
+
+This replaces one method of four private classes, so aiokafka is pinned to 0.14, and a test loses answers on purpose.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import aiokafka
+from aiokafka.errors import KafkaError
+from aiokafka.producer.sender import (
+    AddOffsetsToTxnHandler,
+    AddPartitionsToTxnHandler,
+    EndTxnHandler,
+    TxnOffsetCommitHandler,
+)
+
+PATCHED: Final = "0.14."
+
+_ASKED_AGAIN: Final = (AddPartitionsToTxnHandler, AddOffsetsToTxnHandler, TxnOffsetCommitHandler)
+
+
+class EndOfTransactionUnknown(KafkaError):  # type: ignore[misc]
+    """The broker has neither confirmed nor refused the end of a transaction."""
+
+
+async def _ask(handler: Any, node_id: int) -> float | None:
+    """Sends once. Raises what the connection raises; returns the back-off that the answer asks for."""
+    request = handler.create_request()
+    answer = await handler._sender.client.send(node_id, request, group=handler.group)
+    backoff: float | None = handler.handle_response(answer)
+    return backoff
+
+
+async def _may_be_asked_again(handler: Any, node_id: int) -> bool:
+    backoff = await _ask(handler, node_id)
+    if backoff is None:
+        return True
+    await asyncio.sleep(backoff)
+    return False
+
+
+async def _once(handler: Any, node_id: int) -> bool:
+    if await _ask(handler, node_id) is not None:
+        raise EndOfTransactionUnknown
+    return True
+
+
+def forbid_resending() -> None:
+    """Puts the strict methods in force for every producer of this process."""
+    if not aiokafka.__version__.startswith(PATCHED):
+        raise RuntimeError(f"aiokafka is {aiokafka.__version__}; the strict handlers were made for {PATCHED}*")
+    for handler in _ASKED_AGAIN:
+        handler.do = _may_be_asked_again
+    EndTxnHandler.do = _once
