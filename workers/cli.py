@@ -64,7 +64,9 @@ def generate(
     settlements: Annotated[int, typer.Option(min=0, help="How many settlements; repeats and reversals come on top.")],
     persons: Annotated[int, typer.Option(min=1, help="How many persons at most.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
-    to_kafka: Annotated[bool, typer.Option("--to-kafka", help="Send to the discharges topic (YIDAN_… settings).")] = False,
+    to_kafka: Annotated[
+        bool, typer.Option("--to-kafka", help="Send to the discharges topic (YIDAN_… settings).")
+    ] = False,
     broken: Annotated[bool, typer.Option(help="Mix in events that must be refused.")] = True,
 ) -> None:
     """A synthetic county of realistic events, as JSON lines or straight into Kafka."""
@@ -108,11 +110,14 @@ def packs_list(packs: PacksOption = None) -> None:
 
 
 @packs_app.command("check")
-def packs_check(packs: Annotated[Path | None, typer.Argument(metavar="[DIR]", exists=True, file_okay=False)] = None) -> None:
+def packs_check(
+    directory: Annotated[Path | None, typer.Argument(metavar="[DIR]", exists=True, file_okay=False)] = None,
+    packs: PacksOption = None,
+) -> None:
     """Refuse what the format forbids, naming file, key and the fix; run every golden case."""
     from workers.offline_commands import check_packs
 
-    raise typer.Exit(check_packs(packs))
+    raise typer.Exit(check_packs(packs or directory))
 
 
 @packs_app.command("card")

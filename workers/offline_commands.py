@@ -78,6 +78,95 @@ def settle_file(file: BinaryIO, packs: Path | None, quarantine: Path | None, sig
     return Exit.BAD_DATA if refusals else Exit.OK
 
 
+def explain_file(file: BinaryIO, packs: Path | None) -> Exit:
+    """Print each payout of a file as a bill; say on standard error which lines are none."""
+    from workers.adjudication.explain import Problem, explain_lines
+
+    in_use = packs_in_use(packs)
+    if in_use is None:
+        return Exit.CONFIGURATION
+    ended = Exit.OK
+    for told in explain_lines(file, in_use):
+        if isinstance(told, Problem):
+            complain(str(told))
+            ended = Exit.BAD_DATA
+        else:
+            typer.echo(told)
+    return ended
+
+
+def check_packs(directory: Path | None) -> Exit:
+    """Say what is wrong with the packs of a directory, then run their golden cases; say what was proved."""
+    from contracts.pack_check import check
+    from workers.rehearsal.cases import rehearse
+
+    problems = check(directory)
+    for problem in problems:
+        complain(str(problem))
+    if problems:
+        complain(f"{len(problems)} problems")
+        return Exit.CHECK_FAILED
+    cases, differences = rehearse(directory)
+    for difference in differences:
+        complain(str(difference))
+    if differences:
+        complain(f"{len(differences)} differences in {cases} golden cases")
+        return Exit.CHECK_FAILED
+    packs = load_directory(directory).packs
+    typer.echo(f"{len(packs)} packs are sound; {cases} golden cases pay what they say")
+    return Exit.OK
+
+
+def list_packs(directory: Path | None) -> Exit:
+    """List the packs: region, name, layers with their first days, digest."""
+    from workers.adjudication.card import overview
+
+    in_use = packs_in_use(directory)
+    if in_use is None:
+        return Exit.CONFIGURATION
+    for line in overview(in_use):
+        typer.echo(line)
+    return Exit.OK
+
+
+def print_card(region: str, directory: Path | None) -> Exit:
+    """Print the pack of a region as a page that an officer can sign."""
+    from workers.adjudication.card import card
+
+    in_use = packs_in_use(directory)
+    if in_use is None:
+        return Exit.CONFIGURATION
+    pack = in_use.for_region(region)
+    if pack is None:
+        known = ", ".join(sorted(pack.county or pack.region for pack in in_use.packs))
+        complain(f"REGION: no pack covers {region}; there are packs for {known}")
+        return Exit.USAGE
+    typer.echo(card(pack))
+    return Exit.OK
+
+
+def build_contracts() -> Exit:
+    """Write the schemas and say which files changed."""
+    from workers.contracts_book import build
+
+    changed = build(SCHEMAS)
+    typer.echo("\n".join(changed) if changed else "nothing changed")
+    return Exit.OK
+
+
+def check_contracts() -> Exit:
+    """Say where the schemas differ from the models."""
+    from workers.contracts_book import check
+
+    faults = check(SCHEMAS)
+    for fault in faults:
+        complain(fault)
+    if faults:
+        return Exit.CHECK_FAILED
+    typer.echo("contracts/schemas/ is what the models say")
+    return Exit.OK
+
+
 def generate_county(settlements: int, persons: int, seed: int, *, to_kafka: bool, broken: bool) -> Exit:
     """A synthetic county to standard output, or to Kafka; a progress bar where standard error is a terminal."""
     from workers.rehearsal.county import county

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -140,10 +140,9 @@ def main() -> int:
             if new:
                 rows.writerow(COLUMNS)
             machine = f"{platform.machine()} Python {platform.python_version()}"
-            rows.writerow(
-                (date.today(), commit.stdout.strip(), "settle", machine, asked.seed, len(events))
-                + (round(len(events) / spent), round(whole, 1), detail)
-            )
+            today = datetime.now(UTC).date()
+            row = (today, commit.stdout.strip(), "settle", machine, asked.seed, len(events))
+            rows.writerow((*row, round(len(events) / spent), round(whole, 1), detail))
     return 0
 
 
