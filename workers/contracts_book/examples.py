@@ -43,14 +43,49 @@ SETTLED: Final[Example] = {
     "oth_pay": None,
 }
 
+SETTLED_LATER: Final[Example] = {
+    **SETTLED,
+    "msgid": "H33010000001202109101015000001",
+    "setl_id": "S2021-0002",
+    "mdtrt_id": "M2021-0002",
+    "begndate": "2021-09-01",
+    "enddate": "2021-09-10",
+    "setl_time": "2021-09-10T10:15:00+08:00",
+    "medfee_sumamt": "104000.00",
+    "fulamt_ownpay_amt": "0.00",
+    "overlmt_selfpay": "0.00",
+    "preselfpay_amt": "4000.00",
+    "hifp_pay": "68000.00",
+    "hifmi_pay": None,
+}
+
+SETTLED_IN_JINGNING: Final[Example] = {
+    **SETTLED,
+    "msgid": "H33112700001202206011015000001",
+    "setl_id": "S2022-0001",
+    "mdtrt_id": "M2022-0001",
+    "psn_no": "P331100000002",
+    "insuplc_admdvs": "331127",
+    "mdtrtarea_admvs": "331127",
+    "fixmedins_code": "H33112700001",
+    "begndate": "2022-05-20",
+    "enddate": "2022-06-01",
+    "setl_time": "2022-06-01T10:15:00+08:00",
+    "medfee_sumamt": "100000.00",
+    "inscp_scp_amt": "80000.00",
+    "hifp_pay": "50000.00",
+    "hifmi_pay": "10000.00",
+    "maf_pay": "5000.00",
+}
+
 REVERSED: Final[Example] = {
     "type": "reversed",
-    "msgid": "H33010000001202104010900000007",
+    "msgid": "H33010000001202110080900000007",
     "setl_id": "S2021-0001",
     "mdtrt_id": "M2021-0001",
     "psn_no": PSN_NO,
     "insuplc_admdvs": "331002",
-    "setl_time": "2021-04-01T09:00:00+08:00",
+    "setl_time": "2021-10-08T09:00:00+08:00",
 }
 
 VOIDED: Final[Example] = {

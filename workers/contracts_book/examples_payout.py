@@ -1,13 +1,22 @@
 """Payouts of the same story: a settlement, its reversal, what that corrects, and a subsidy paid on application.
 
 The sums, so that a calculator can follow: 自理 10,000 × 0.50 = 5,000 supplementary; (5,000 + 15,000) × 0.70 = 14,000
-assistance; 16,000 are left. The later stay had moved from 34,000 to 68,000 of the year, 16,000 × 0.70 + 18,000 × 0.75 =
-24,700; once the first is gone it moves from 0 to 34,000, × 0.70 = 23,800. Jingning: (35,000 − 10,000) × 0.50 = 12,500.
+assistance; 16,000 are left. The later stay had moved from 20,000 to 54,000 of the year, 30,000 × 0.70 + 4,000 × 0.75 =
+24,000; once the first is gone it moves from 0 to 34,000, × 0.70 = 23,800. Jingning: (35,000 − 10,000) × 0.50 = 12,500.
+A test settles the events of the story for real and finds these payouts.
 """
 
 from typing import Any, Final
 
-from workers.contracts_book.examples import APPLICATION_DECIDED, DIGEST, PSN_NO, REVERSED, SETTLED, Example
+from workers.contracts_book.examples import (
+    APPLICATION_DECIDED,
+    DIGEST,
+    PSN_NO,
+    REVERSED,
+    SETTLED,
+    SETTLED_IN_JINGNING,
+    Example,
+)
 
 _ASSISTANCE: Final = "台医保联发〔2020〕8号"
 _SUPPLEMENTARY: Final = "台政办发〔2019〕23号"
@@ -52,7 +61,7 @@ _OUTPATIENT: Final = _nothing(
     "610100",
     reason="care_not_covered",
     clauses=[f"{_ASSISTANCE} 二（二）2"],
-    readings=[],
+    readings=["TZ-24", "TZ-27"],
 )
 
 SETTLEMENT: Final[Example] = {
@@ -94,7 +103,7 @@ SETTLEMENT: Final[Example] = {
             payable=True,
             payee="fixmedins",
             clauses=[f"{_SUPPLEMENTARY} 二（二）"],
-            readings=["TZ-10", "TZ-11"],
+            readings=["TZ-19"],
         ),
         _computed(
             4,
@@ -180,7 +189,7 @@ READJUDICATION: Final[Example] = {
             "tiers": [{"from": "0.00", "to": "34000.00", "ratio": "0.70"}],
             "cap_left": "76200.00",
             "fund_payamt": "23800.00",
-            "delta": "-900.00",
+            "delta": "-200.00",
             "payee": "person",
         },
         _OUTPATIENT,
@@ -203,8 +212,8 @@ _SUBSIDY_LINE: Final = _computed(
     ],
     cap="100000.00",
     crt_payb_lmt_amt="100000.00",
-    clauses=[f"{_SUBSIDY} 二（二）2"],
-    readings=["JN-01", "JN-02"],
+    clauses=[f"{_SUBSIDY} 二（二）2（1）", f"{_SUBSIDY} 二（二）2（2）"],
+    readings=["JN-03", "JN-04"],
 )
 
 PENDING: Final[Example] = {
@@ -216,7 +225,7 @@ PENDING: Final[Example] = {
     "insuplc_admdvs": "331127",
     "fixmedins_code": "H33112700001",
     "year": 2022,
-    "cause": {"type": "settled", "msgid": "H33112700001202206011015000001"},
+    "cause": {"type": "settled", "msgid": SETTLED_IN_JINGNING["msgid"]},
     "pack": {"region": "331127", "digest": DIGEST},
     "medfee_sumamt": "100000.00",
     "fund_pay_sumamt": "65000.00",
