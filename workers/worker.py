@@ -1,0 +1,306 @@
+"""The settlement worker: one loop that reads, settles and commits, and the process around it.
+
+Shutdown, in order:
+1. SIGTERM or SIGINT: not ready any more; nothing new is begun.
+2. The turn in hand ends: bounded by the commit's time-out.
+3. Take-overs under way are given up; producers let go.
+4. The consumer leaves the group, so that others take over at once.
+5. Exit code 0.
+"""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from contracts.pack import PackSet
+from contracts.pack_file import load_directory, load_pack
+from workers.adjudication.ledger import Books
+from workers.http import HealthPage
+from workers.kafka.inputs import Inputs
+from workers.kafka.log import KafkaLog
+from workers.logs import configure_logs, get_log, told
+from workers.metrics import Metrics, PartitionState, Phase
+from workers.seats import Seats
+from workers.settings import EX_CONFIG, Settings
+from workers.settlement.inbox import Waiting
+from workers.settlement.keeper import RedisKeeper, StoreUnavailable, StoreUnfit
+from workers.settlement.pipeline import Batch
+from workers.settlement.ports import WrongPartitionCount
+from workers.settlement.turn import NewBatch, Turn, take_turn
+
+EX_OK: Final = 0
+EX_FAILED: Final = 1
+EX_UNAVAILABLE: Final = 69
+
+IDLE_SECONDS: Final = 0.2
+"""How long a loop without records waits for some before it looks around again."""
+
+LINGER_BELOW: Final = 100
+"""With fewer new records than this the loop lingers, so that they share a transaction with those just behind them."""
+
+REBALANCE_LOOK_SECONDS: Final = 0.02
+START_AGAIN_SECONDS: Final = 1.0
+LAG_EVERY_SECONDS: Final = 1.0
+READY_SECONDS_MAX: Final = 2.0
+
+FETCH_FAILS_SECONDS_MAX: Final = 120.0
+"""How long fetching may fail before the process ends: a new process gets new tasks of aiokafka's."""
+
+
+class MustEnd(Exception):
+    """The worker ends with this exit code."""
+
+    def __init__(self, exit_code: int, why: str) -> None:
+        super().__init__(why)
+        self.exit_code = exit_code
+
+
+async def work(
+    settings: Settings, *, stop: asyncio.Event | None = None, new_batch: NewBatch | None = None, logs: bool = True
+) -> int:
+    """Runs a worker until `stop` is set, or without one until SIGTERM or SIGINT. Returns the exit code.
+
+    0 drained; 69 broker or store could not be reached at the start; 78 something is set up so that it cannot work;
+    1 the loop failed.
+    """
+    if logs:
+        configure_logs(settings.log_level)
+    if stop is None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        packs = load_directory(settings.packs_dir)
+    except (ValueError, OSError) as fault:
+        get_log().error("packs cannot be loaded", detail=str(fault))
+        return EX_CONFIG
+    worker = Worker(settings, packs, stop, new_batch or _of_the_pipeline(packs, settings.partitions))
+    return await worker.run()
+
+
+def _of_the_pipeline(packs: PackSet, partitions: int) -> NewBatch:
+    books = Books(packs, load_pack)
+    return lambda partition, records: Batch(books, partition, partitions, records)
+
+
+class Worker:
+    """One process's share of the partitions."""
+
+    def __init__(self, settings: Settings, packs: PackSet, stop: asyncio.Event, new_batch: NewBatch) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._new_batch = new_batch
+        self._metrics = Metrics(version=_version(), regions={pack.region for pack in packs.packs})
+        self._metrics.packs((pack.region, pack.digest) for pack in packs.packs)
+        self._keeper = _keeper(settings)
+        self._log = KafkaLog(settings)
+        self._inputs = Inputs(settings)
+        self._seats = Seats(settings, self._log, self._keeper, self._inputs, self._metrics)
+        self._page = HealthPage(
+            settings.http_host, settings.http_port, alive=self._alive, ready=self._ready, metrics=self._metrics.page
+        )
+        self._say = get_log()
+        self._last_beat = time.monotonic()
+        self._last_lag = 0.0
+        self._seen_assignments = 0
+        self._fetch_failing_since: float | None = None
+        self._ending: MustEnd | None = None
+
+    async def run(self) -> int:
+        """Starts, goes round until told to stop, drains."""
+        checks: asyncio.Task[None] | None = None
+        try:
+            await self._start()
+            checks = asyncio.create_task(self._check_now_and_then())
+            while not self._stop.is_set():
+                await self._round()
+                if self._seats.fatal is not None:
+                    raise MustEnd(EX_CONFIG, str(self._seats.fatal))
+                if self._ending is not None:
+                    raise self._ending
+        except MustEnd as end:
+            self._say.error("worker ends", exit_code=end.exit_code, detail=str(end))
+            return end.exit_code
+        except Exception as error:  # noqa: BLE001 - it ends loudly, and the log says nothing about a person
+            self._say.error("worker failed", exit_code=EX_FAILED, **told(error))
+            return EX_FAILED
+        finally:
+            if checks is not None:
+                checks.cancel()
+            await self._drain()
+        return EX_OK
+
+    # ── start and end ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _start(self) -> None:
+        self._say.info("worker starts", version=_version(), settings=self._settings.shown())
+        try:
+            self._say.info("listening", address=await self._page.start())
+        except OSError as error:
+            raise MustEnd(EX_CONFIG, f"HTTP_PORT: {error}") from error
+        deadline = time.monotonic() + self._settings.start_timeout_s
+        await self._until("the store", deadline, self._keeper.check)
+        await self._until("the broker", deadline, self._log.start)
+        await self._until("the topics", deadline, self._log.check_partitions)
+        await self._until("the inputs", deadline, self._inputs.start)
+
+    async def _until(self, what: str, deadline: float, reach: Callable[[], Awaitable[None]]) -> None:
+        """Tries until it works. Settings that cannot work are not tried again."""
+        while not self._stop.is_set():
+            self._beat()
+            try:
+                return await reach()
+            except (StoreUnfit, WrongPartitionCount) as unfit:
+                raise MustEnd(EX_CONFIG, str(unfit)) from unfit
+            except Exception as error:
+                if time.monotonic() > deadline:
+                    raise MustEnd(EX_UNAVAILABLE, f"{what} cannot be reached: {error}") from error
+                self._say.warning("cannot be reached yet", detail=what, error=type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), START_AGAIN_SECONDS)
+        return None
+
+    async def _drain(self) -> None:
+        """Steps 3 and 4 of the shutdown."""
+        self._metrics.draining.set(1)
+        self._say.info("draining")
+        try:
+            async with asyncio.timeout(self._settings.drain_timeout_s):
+                await self._seats.close()
+                await self._inputs.stop()
+                await self._log.stop()
+                await self._keeper.close()
+                await self._page.stop()
+        except TimeoutError:
+            self._say.warning("drained only in part; whoever is next fences what is left")
+        self._say.info("worker ended")
+
+    # ── the loop ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _round(self) -> None:
+        self._beat()
+        if self._inputs.rebalancing:
+            await asyncio.sleep(REBALANCE_LOOK_SECONDS)
+            return
+        if self._inputs.assignments != self._seen_assignments:
+            self._seen_assignments = self._inputs.assignments
+            partitions = self._inputs.partitions()
+            self._metrics.rebalances.inc()
+            self._say.info("partitions assigned", partitions=sorted(partitions))
+            self._seats.assigned(partitions)
+        self._seats.advance()
+        await self._read()
+        if self._overtaken():
+            return
+        if batches := self._seats.batches():
+            self._inputs.busy()
+            try:
+                turn = await take_turn(batches, self._keeper, self._new_batch)
+            finally:
+                self._inputs.idle()
+            self._seats.judge(turn, batches)
+            self._observe(turn)
+        if time.monotonic() - self._last_lag > LAG_EVERY_SECONDS:
+            self._last_lag = time.monotonic()
+            self._seats.lag()
+
+    def _overtaken(self) -> bool:
+        """A rebalance began, or came and went, while we were reading."""
+        return self._inputs.rebalancing or self._inputs.assignments != self._seen_assignments
+
+    async def _read(self) -> None:
+        """Takes what has arrived. Waits only if nothing is left to settle; lingers only if little came."""
+        waiting = bool(self._seats.batches())
+        arrived = await self._fetched(0.0 if waiting else IDLE_SECONDS)
+        self._seats.receive(arrived)
+        few = sum(len(records) for topics in arrived.values() for records in topics.values()) < LINGER_BELOW
+        if arrived and few and not waiting and self._settings.linger_ms:
+            await asyncio.sleep(self._settings.linger_ms / 1000)
+            self._seats.receive(await self._fetched(0.0))
+
+    async def _fetched(self, wait_seconds: float) -> dict[int, dict[str, list[Waiting]]]:
+        try:
+            arrived = await self._inputs.fetch(wait_seconds)
+        except Exception as error:
+            now = time.monotonic()
+            self._fetch_failing_since = self._fetch_failing_since or now
+            if now - self._fetch_failing_since > FETCH_FAILS_SECONDS_MAX:
+                raise
+            self._say.warning("fetching failed", **told(error))
+            # aiokafka steps over a record that is too large to be fetched. Nothing is stepped over here.
+            self._seats.rewind()
+            await asyncio.sleep(START_AGAIN_SECONDS)
+            return {}
+        self._fetch_failing_since = None
+        while self._inputs.lost:
+            self._seats.position_lost(self._inputs.lost.pop())
+        return arrived
+
+    def _observe(self, turn: Turn) -> None:
+        self._metrics.phase(Phase.READ, turn.read_seconds)
+        self._metrics.phase(Phase.SETTLE, turn.settle_seconds)
+        self._metrics.phase(Phase.COMMIT, turn.commit_seconds)
+        self._metrics.phase(Phase.APPLY, turn.apply_seconds)
+
+    async def _check_now_and_then(self) -> None:
+        """Partitions that somebody adds would give one person two ledgers: the worker ends at once."""
+        while True:
+            await asyncio.sleep(self._settings.partitions_check_s)
+            try:
+                await self._log.check_partitions()
+                await self._keeper.check()
+            except (WrongPartitionCount, StoreUnfit) as unfit:
+                self._ending = MustEnd(EX_CONFIG, str(unfit))
+            except Exception as error:  # noqa: BLE001 - away for a while; the loop notices by itself
+                self._say.warning("could not check topics and store", **told(error))
+
+    # ── what others ask ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _beat(self) -> None:
+        self._last_beat = time.monotonic()
+        self._metrics.beat.set_to_current_time()
+
+    async def _alive(self) -> list[str]:
+        """The loop goes round. A broker that is away is no reason to start this process again."""
+        silent = time.monotonic() - self._last_beat
+        return [f"the loop has not gone round for {silent:.0f} s"] if silent > self._settings.beat_timeout_s else []
+
+    async def _ready(self) -> list[str]:
+        """Every partition that the group gave us is ours, or the group gave us none; the store answers."""
+        troubles = ["draining"] if self._stop.is_set() else []
+        if self._inputs.rebalancing or not self._inputs.assignments:
+            troubles.append("the group has not assigned partitions yet")
+        troubles += [
+            f"partition {partition} is {state}"
+            for partition, state in self._seats.states().items()
+            if state not in (PartitionState.OWNED, PartitionState.REPAIRING)
+        ]
+        try:
+            async with asyncio.timeout(READY_SECONDS_MAX):
+                await self._keeper.ping()
+        except (StoreUnavailable, TimeoutError):
+            troubles.append("the store does not answer")
+        return troubles
+
+
+def _keeper(settings: Settings) -> RedisKeeper:
+    options: dict[str, Any] = {}
+    if settings.redis_tls_ca_file is not None:
+        options["ssl_ca_certs"] = str(settings.redis_tls_ca_file)
+    return RedisKeeper.connect(
+        settings.redis_url.get_secret_value(),
+        prefix=settings.redis_prefix,
+        timeout_seconds=settings.redis_timeout_s,
+        **options,
+    )
+
+
+def _version() -> str:
+    try:
+        return version("yidan")
+    except PackageNotFoundError:
+        return "unknown"
