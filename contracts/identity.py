@@ -20,7 +20,9 @@ class IdentityPeriod(Message):
     @model_validator(mode="after")
     def _in_order(self) -> "IdentityPeriod":
         if self.endtime is not None and self.endtime < self.begntime:
-            raise PydanticCustomError("identity_ends_before_it_begins", "an identity's endtime must not precede its begntime")
+            raise PydanticCustomError(
+                "identity_ends_before_it_begins", "an identity's endtime must not precede its begntime"
+            )
         return self
 
     def covers(self, day: Day) -> bool:

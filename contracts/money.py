@@ -80,7 +80,10 @@ class _AmountSchema:
 
 
 Amount = Annotated[
-    Fen, PlainValidator(parse_yuan), PlainSerializer(lambda fen: yuan(fen), return_type=str, when_used="json"), _AmountSchema
+    Fen,
+    PlainValidator(parse_yuan),
+    PlainSerializer(lambda fen: yuan(fen), return_type=str, when_used="json"),
+    _AmountSchema,
 ]
 """An incoming amount: yuan on the wire and in the journal, fen in the model."""
 

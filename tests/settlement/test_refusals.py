@@ -256,6 +256,6 @@ def test_the_partition_of_a_key_is_that_of_kafkas_own_client() -> None:
     from aiokafka.partitioner import murmur2 as theirs
 
     rng = Random(3)
-    for length in range(0, 40):
+    for length in range(40):
         key = rng.randbytes(length)
         assert murmur2(key) == theirs(key) & 0xFFFFFFFF

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from contracts.discharge import Settled
 from contracts.journal import Account
 from contracts.money import Fen
-from contracts.vocabulary import HOSPITAL_SHARE, Reason, Refusal, Status
+from contracts.vocabulary import BUCKET_FIELDS, HOSPITAL_SHARE, Reason, Refusal, Status
 from workers.adjudication.layer import Decision, decide, pend, row_for
 from workers.adjudication.plan import Plan
 from workers.adjudication.refuse import RefusedError
@@ -45,7 +45,8 @@ def adjudicate(
     Refuses `layer_already_paid` and `fund_payments_exceed_bill`. A bill that was accepted before (`again`) is not
     refused: its reported payments are facts, so the computed layers give way where both no longer fit.
     """
-    left = [bill.inscp_scp_amt, bill.preselfpay_amt, bill.overlmt_selfpay, bill.fulamt_ownpay_amt]
+    fields = bill.__dict__
+    left = [fields[name] for name in BUCKET_FIELDS]
     after: dict[str, Account] = dict(accounts)
     decisions: list[Decision] = []
     others: dict[str, Fen] = {}
@@ -57,15 +58,13 @@ def adjudicate(
         layer = step.layer
         reported = 0
         for name in step.reports:
-            reported += getattr(bill, name) or 0
-        if layer.mode == "reported":
-            if reported:
-                _draw(left, reported, step.reports)
-            decisions.append(Decision(layer, Status.REPORTED, None, reported))
+            reported += fields[name] or 0
+        if not reported and step.quiet is not None:
+            decisions.append(step.quiet)
             continue
         reason = step.reason
         row = None
-        if reason is None:
+        if reason is None and layer.mode != "reported":
             row = row_for(layer, codes)
             if layer.mode == "on_application":
                 row = row or layer.rows[-1]
@@ -75,7 +74,7 @@ def adjudicate(
                 reason = Reason.NO_IDENTITY
             elif row.curve is None:
                 row, reason = None, Reason.DELEGATED
-        if reported and reason in _STANDS_AS_REPORTED:
+        if layer.mode == "reported" or (reported and reason in _STANDS_AS_REPORTED):
             _draw(left, reported, step.reports)
             decisions.append(Decision(layer, Status.REPORTED, None, reported))
             continue
@@ -140,8 +139,9 @@ def _draw(left: list[Fen], amount: Fen, fields: Sequence[str]) -> None:
 
 
 def _draw_unnamed(bill: Settled, plan: Plan, left: list[Fen], others: dict[str, Fen]) -> None:
+    fields = bill.__dict__
     for name in plan.unnamed:
-        amount = getattr(bill, name)
+        amount = fields[name]
         if amount:
             others[name] = amount
             _draw(left, amount, (name,))

@@ -1,7 +1,8 @@
-"""One person's benefit year: an ordered list of accepted facts, what each was paid, and how corrections move the rest.
+"""One person's benefit year: an ordered list of accepted facts, what each was paid, how corrections move the rest.
 
-Order is the order of arrival: caps go to who settles first. A settlement takes one step along the accounts. A correction
-changes the list and folds it again, so that the accounts equal those of a year in which it had been known from the start.
+Order is the order of arrival: caps go to who settles first. A settlement takes one step along the accounts. A
+correction changes the list and folds it again, so that the accounts equal those of a year in which it had been known
+from the start.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -106,7 +107,7 @@ def same_content(bill: Settled, other: Settled) -> bool:
 
 
 def settle(books: Books, shelf: Shelf, bill: Settled) -> Outcome:
-    """Take a discharge into its person's year and pay it. Refuses by raising `RefusedError`; then nothing has changed."""
+    """Take a discharge into its person's year and pay it. A refusal (`RefusedError`) leaves the shelf as it was."""
     pack = books.pack_for(bill.insuplc_admdvs)
     psn_no, region, year_number = bill.psn_no, pack.region, bill.year
     mark_name = settlement_field(psn_no, bill.setl_id)
@@ -122,9 +123,7 @@ def settle(books: Books, shelf: Shelf, bill: Settled) -> Outcome:
     adjudication = adjudicate(bill, codes, books.planner(pack).plan(bill), year.accounts)
 
     watched = watch(pack, bill, adjudication, codes, year.watched)
-    states, signals = changes(
-        pack, psn_no, year_number, bill.setl_id, year, adjudication.accounts, watched
-    )
+    states, signals = changes(pack, psn_no, year_number, bill.setl_id, year, adjudication.accounts, watched)
     index = year.entries
     shares = tuple(
         [
@@ -256,9 +255,7 @@ def fold_again(
         said = {share.layer: share.paid for share in entry.shares}
         changed = any(share.paid != said.get(share.layer, 0) for share in shares)
         revision = entry.revision + int(changed)
-        shelf.put(
-            entry_field(psn_no, region, year_number, index), replace(entry, shares=shares, revision=revision)
-        )
+        shelf.put(entry_field(psn_no, region, year_number, index), replace(entry, shares=shares, revision=revision))
         if changed:
             payouts.append(
                 settlement_payout(
@@ -288,9 +285,7 @@ def _moved(shares: Sequence[Share], adjudication: Adjudication) -> tuple[Share, 
             share = before._replace(base=decision.base, paid=decision.paid)
         else:
             more: Fen = decision.paid - before.paid
-            share = before._replace(
-                base=decision.base, paid=decision.paid, to_person=before.to_person + more
-            )
+            share = before._replace(base=decision.base, paid=decision.paid, to_person=before.to_person + more)
         if any(share[1:]):
             moved.append(share)
     return tuple(moved)

@@ -4,19 +4,22 @@ from dataclasses import dataclass, field
 
 from contracts.discharge import Settled
 from contracts.pack import Layer, Pack
-from contracts.vocabulary import FUND_FIELDS, Care, Day, Exclusion, Reason
+from contracts.vocabulary import FUND_FIELDS, Care, Day, Exclusion, Reason, Status
+from workers.adjudication.layer import Decision
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """One layer's place in the plan. `reason` says why it does not look at the settlement; None: it does.
 
-    `reports` are the fund fields whose payments stand on this layer's line, if there are any.
+    `reports` are the fund fields whose payments stand on this layer's line, if there are any. `quiet` is the decision
+    where they hold nothing and the layer does not look: always the same one.
     """
 
     layer: Layer
     reason: Reason | None
     reports: tuple[str, ...]
+    quiet: Decision | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,17 +63,14 @@ class Planner:
                 held = owner.get(name)
                 if held is None or (care in layer.cares and held.mode != "reported" and care not in held.cares):
                     owner[name] = layer
-        steps = tuple(
-            Step(
-                layer,
-                _not_looked_at(layer, in_force, insutype, care, exclusions),
-                tuple(name for name in layer.fund_fields if owner[name] is layer),
-            )
-            for layer, in_force in editions
-        )
+        steps = []
+        for layer, in_force in editions:
+            reason = _not_looked_at(layer, in_force, insutype, care, exclusions)
+            reports = tuple(name for name in layer.fund_fields if owner[name] is layer)
+            steps.append(Step(layer, reason, reports, _quiet(layer, reason)))
         unnamed = tuple(name for name in FUND_FIELDS if name not in owner)
         first_computed = next((i for i, step in enumerate(steps) if step.layer.mode != "reported"), len(steps))
-        return Plan(steps, unnamed, first_computed)
+        return Plan(tuple(steps), unnamed, first_computed)
 
 
 def _not_looked_at(
@@ -89,8 +89,12 @@ def _not_looked_at(
     return None
 
 
+def _quiet(layer: Layer, reason: Reason | None) -> Decision | None:
+    if layer.mode == "reported":
+        return Decision(layer, Status.REPORTED, None)
+    return None if reason is None else Decision(layer, Status.NOTHING, reason)
+
+
 def codes_on(bill: Settled, day: Day) -> tuple[str, ...]:
     """The identities of the bill's own snapshot that are valid on `day`."""
-    return tuple(period.psn_idet_type for period in bill.psn_idet or () if period.covers(day))
-
-
+    return tuple([period.psn_idet_type for period in bill.psn_idet or () if period.covers(day)])
