@@ -101,7 +101,7 @@ def _percent(ratio: Fraction) -> str:
 
 def _exact(fen: Fraction) -> str:
     """A product before rounding: two decimals, more only where it has more."""
-    return _decimal(fen / 100, 2)
+    return _decimal(Fraction(fen, 100), 2)
 
 
 def _decimal(number: Fraction, places: int) -> str:

@@ -11,8 +11,8 @@ _AMOUNT_ENDS: Final = 72
 _TERM: Final = 14
 _NUMBERS: Final = "零一二三四五六七八九"
 
-_WORDS: Final = re.compile(r"(?:[!-~]+|.)[，。；：？！、）】〕”%]*[ ]*", re.DOTALL)
-"""What is not broken: a run of Latin letters and digits, or one other character, with the signs that close it."""
+_WORDS: Final = re.compile(r"[（【〔“]*(?:[!-~]+|.)[，。；：？！、）】〕”%]*[ ]*", re.DOTALL)
+"""What is not broken: a run of Latin letters and digits, or one other character, with the signs around it."""
 
 
 def width(text: str, ambiguous: int = 1) -> int:
