@@ -6,9 +6,10 @@ from typing import NamedTuple
 from contracts.discharge import Settled
 from contracts.journal import Account
 from contracts.money import Fen
+from contracts.pack import Layer, Row
 from contracts.vocabulary import BUCKET_FIELDS, HOSPITAL_SHARE, Reason, Refusal, Status
 from workers.adjudication.layer import Decision, decide, pend, row_for
-from workers.adjudication.plan import Plan
+from workers.adjudication.plan import Plan, Step
 from workers.adjudication.refuse import RefusedError
 
 NO_ACCOUNT = Account()
@@ -50,7 +51,7 @@ def adjudicate(
     after: dict[str, Account] = dict(accounts)
     decisions: list[Decision] = []
     others: dict[str, Fen] = {}
-    reported_later = _reported(bill, plan) if again else None
+    reported_later = _reported_later(bill, codes, plan) if again else None
 
     for position, step in enumerate(plan.steps):
         if position == plan.unnamed_before:
@@ -65,25 +66,13 @@ def adjudicate(
         reason = step.reason
         row = None
         if reason is None and layer.mode != "reported":
-            row = row_for(layer, codes)
-            if layer.mode == "on_application":
-                row = row or layer.rows[-1]
-            elif layer.needs_subsidised_premium and bill.premium_subsidised is False:
-                row, reason = None, Reason.NO_IDENTITY
-            elif row is None:
-                reason = Reason.NO_IDENTITY
-            elif row.curve is None:
-                row, reason = None, Reason.DELEGATED
+            row, reason = _reached(layer, codes, bill)
         if layer.mode == "reported" or (reported and reason in _STANDS_AS_REPORTED):
             _draw(left, reported, step.reports)
             decisions.append(Decision(layer, Status.REPORTED, None, reported))
             continue
         if reported and not again:
-            raise RefusedError(
-                Refusal.LAYER_ALREADY_PAID,
-                next(name for name in step.reports if getattr(bill, name)),
-                f"{layer.id} is computed here for this settlement: send its fund field as null",
-            )
+            raise _already_paid(bill, step)
         if row is None:
             decisions.append(Decision(layer, Status.NOTHING, reason))
             continue
@@ -100,12 +89,8 @@ def adjudicate(
         paid = decision.paid
         decisions.append(decision)
         after[layer.id] = Account(account.base + base, account.paid + paid, row.cap)
-        for bucket in layer.base:
-            if not paid:
-                break
-            drawn = min(paid, left[bucket])
-            left[bucket] -= drawn
-            paid -= drawn
+        if paid:
+            _take(left, paid, layer.base)
     if plan.unnamed_before == len(plan.steps):
         _draw_unnamed(bill, plan, left, others)
     return Adjudication(tuple(decisions), (left[0], left[1], left[2], left[3]), others, after)
@@ -123,19 +108,47 @@ _STANDS_AS_REPORTED = frozenset(
 """Where a layer does not compute for a settlement, what the platform says it paid stands."""
 
 
-def _draw(left: list[Fen], amount: Fen, fields: Sequence[str]) -> None:
-    """Take a payment made elsewhere from what is left: 自负, 自理, 超限价, 自费. Refuses what does not fit."""
-    for bucket in range(4):
+def _reached(layer: Layer, codes: Sequence[str], bill: Settled) -> tuple[Row | None, Reason | None]:
+    """The row that decides, or why none does."""
+    row = row_for(layer, codes)
+    if layer.mode == "on_application":
+        return row or layer.rows[-1], None
+    if layer.needs_subsidised_premium and bill.premium_subsidised is False:
+        return None, Reason.NO_IDENTITY
+    if row is None:
+        return None, Reason.NO_IDENTITY
+    if row.curve is None:
+        return None, Reason.DELEGATED
+    return row, None
+
+
+def _already_paid(bill: Settled, step: Step) -> RefusedError:
+    return RefusedError(
+        Refusal.LAYER_ALREADY_PAID,
+        next(name for name in step.reports if getattr(bill, name)),
+        f"{step.layer.id} is computed here for this settlement: send its fund field as null",
+    )
+
+
+def _take(left: list[Fen], amount: Fen, buckets: Sequence[int]) -> Fen:
+    """Take an amount from buckets in their order; what did not fit."""
+    for bucket in buckets:
         drawn = min(amount, left[bucket])
         left[bucket] -= drawn
         amount -= drawn
         if not amount:
-            return
-    raise RefusedError(
-        Refusal.FUND_PAYMENTS_EXCEED_BILL,
-        fields[0],
-        "the payments reported for this bill are more than the bill: send each fund's own payment once",
-    )
+            break
+    return amount
+
+
+def _draw(left: list[Fen], amount: Fen, fields: Sequence[str]) -> None:
+    """Take a payment made elsewhere from what is left: 自负, 自理, 超限价, 自费. Refuses what does not fit."""
+    if _take(left, amount, (0, 1, 2, 3)):
+        raise RefusedError(
+            Refusal.FUND_PAYMENTS_EXCEED_BILL,
+            fields[0],
+            "the payments reported for this bill are more than the bill: send each fund's own payment once",
+        )
 
 
 def _draw_unnamed(bill: Settled, plan: Plan, left: list[Fen], others: dict[str, Fen]) -> None:
@@ -147,14 +160,17 @@ def _draw_unnamed(bill: Settled, plan: Plan, left: list[Fen], others: dict[str, 
             _draw(left, amount, (name,))
 
 
-def _reported(bill: Settled, plan: Plan) -> list[Fen]:
+def _reported_later(bill: Settled, codes: Sequence[str], plan: Plan) -> list[Fen]:
     """For each step, what is reported at later steps and must still find room in the bill."""
     later = 0
     sums: list[Fen] = []
     for position in reversed(range(len(plan.steps))):
         sums.append(later)
         step = plan.steps[position]
-        if step.layer.mode == "reported" or step.reason is not None:
+        reason = step.reason
+        if reason is None and step.layer.mode != "reported":
+            _, reason = _reached(step.layer, codes, bill)
+        if step.layer.mode == "reported" or reason in _STANDS_AS_REPORTED:
             later += sum(getattr(bill, name) or 0 for name in step.reports)
         if position == plan.unnamed_before:
             later += sum(getattr(bill, name) or 0 for name in plan.unnamed)

@@ -246,7 +246,10 @@ def fold_again(
         pack = books.pack_of(entry.digest, shelf)
         if not entry.live:
             continue
-        adjudication = adjudicate(bill, entry.codes, books.planner(pack).plan(bill), accounts, again=True)
+        try:
+            adjudication = adjudicate(bill, entry.codes, books.planner(pack).plan(bill), accounts, again=True)
+        except RefusedError as refusal:
+            raise BrokenInvariantError(f"an accepted entry is refused when folded again: {refusal.reason}") from refusal
         accounts = adjudication.accounts
         watched = watch(pack, bill, adjudication, entry.codes, watched)
         shares = _moved(entry.shares, adjudication)

@@ -1,0 +1,99 @@
+"""A person's year as people would tell it: steps along the accounts, and corrections that move the rest."""
+
+import json
+from typing import Any
+
+from contracts.money import yuan
+from contracts.pack_file import load_directory
+from contracts.payout import CombinedPayout
+from workers.settlement.offline import Settler
+
+
+def bill(name: str, day: str, **said: Any) -> dict[str, Any]:
+    """A stay in Taiyuan of a registered poor person; amounts in whole yuan, 自负 unless `said` otherwise."""
+    event = {
+        "type": "settled",
+        "msgid": f"m-{name}",
+        "setl_id": name,
+        "mdtrt_id": f"M-{name}",
+        "psn_no": "P1",
+        "insutype": "390",
+        "med_type": "21",
+        "insuplc_admdvs": "140105",
+        "fixmedins_code": "H1",
+        "begndate": day,
+        "enddate": day,
+        "setl_time": f"{day}T10:00:00+08:00",
+        "psn_idet": [{"psn_idet_type": "2303", "begntime": "2019-01-01"}],
+        "medfee_sumamt": said.get("inscp_scp_amt", 0),
+        "fulamt_ownpay_amt": 0,
+        "overlmt_selfpay": 0,
+        "preselfpay_amt": 0,
+        "inscp_scp_amt": 0,
+    }
+    return {**event, **said}
+
+
+def reversal(name: str, day: str) -> dict[str, Any]:
+    return {"type": "reversed", "msgid": f"r-{name}", "setl_id": name, "psn_no": "P1", "setl_time": f"{day}T10:00:00Z"}
+
+
+def take(settler: Settler, *events: dict[str, Any]) -> list[CombinedPayout]:
+    payouts: list[CombinedPayout] = []
+    for event in events:
+        outcome = settler.take(json.dumps(event).encode())
+        assert outcome.refusal is None, outcome.refusal
+        payouts += outcome.payouts
+    return payouts
+
+
+def paid(payout: CombinedPayout, layer: str) -> tuple[str, str, str | None]:
+    """What a layer pays now, what that changes, and who gets or gives it."""
+    line = next(line for line in payout["lines"] if line["layer"] == layer)
+    return line["fund_payamt"], line["delta"], line["payee"]
+
+
+def test_a_freed_cap_pays_a_later_stay_more_and_the_person_gets_it() -> None:
+    settler = Settler(load_directory())
+    # 5,000 deductible, 78 %, cap 400,000: A (600,000 − 5,000) × 0.78 = 464,100 → 400,000; B: the cap is spent.
+    first, second = take(
+        settler,
+        bill("A", "2019-03-01", inscp_scp_amt=600_000),
+        bill("B", "2019-05-01", inscp_scp_amt=105_000),
+    )
+    assert paid(first, "serious_illness") == ("400000.00", "400000.00", "fixmedins")
+    assert paid(second, "serious_illness") == ("0.00", "0.00", None)
+    # Without A: B is (105,000 − 5,000) × 0.78 = 78,000.
+    back, again = take(settler, reversal("A", "2019-06-01"))
+    assert (back["kind"], again["kind"]) == ("reversal", "readjudication")
+    assert paid(back, "serious_illness") == ("0.00", "-400000.00", "fixmedins")
+    assert paid(again, "serious_illness") == ("78000.00", "78000.00", "person")
+    # Reversed in turn, B returns to nobody but the person what the person had received.
+    (last,) = take(settler, reversal("B", "2019-07-01"))
+    assert paid(last, "serious_illness") == ("0.00", "-78000.00", "person")
+    year = settler.shelf["y|P1|140100|2019"]
+    assert {account[:2] for account in year.accounts.values()} == set()  # type: ignore[union-attr]
+
+
+def test_a_payment_reported_after_ours_keeps_its_room_when_a_cap_is_freed() -> None:
+    settler = Settler(load_directory())
+    # A spends the cap. B: serious illness 0, then assistance reports the whole bill of 100,000.
+    _, second = take(
+        settler,
+        bill("A", "2019-03-01", inscp_scp_amt=600_000),
+        bill("B", "2019-05-01", inscp_scp_amt=100_000, maf_pay=90_000),
+    )
+    assert second["psn_part_amt"] == "10000.00"
+    # Without A serious illness would owe (100,000 − 5,000) × 0.78 = 74,100, but 90,000 were paid by assistance: 10,000.
+    _, again = take(settler, reversal("A", "2019-06-01"))
+    assert paid(again, "serious_illness") == ("10000.00", "10000.00", "person")
+    assert again["psn_part_amt"] == "0.00"
+    assert again["fund_pay_sumamt"] == yuan(10_000_000)
+
+
+def test_a_stay_that_a_layer_does_not_cover_leaves_its_account_alone() -> None:
+    settler = Settler(load_directory())
+    take(settler, bill("A", "2019-03-01", inscp_scp_amt=20_000, med_type="14"))
+    (second,) = take(settler, bill("B", "2019-04-01", inscp_scp_amt=6_000))
+    # Only B counts: (6,000 − 5,000) × 0.78.
+    assert paid(second, "serious_illness") == ("780.00", "780.00", "fixmedins")
