@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import orjson
@@ -34,6 +35,9 @@ from workers.settlement.validate import partition_of
 PARTITIONS = 4
 EVENTS_PER_SECOND = 400.0
 """How fast the county is fed while somebody watches; `--once` feeds as fast as it can."""
+
+HISTORY_ENDS = b'"enddate":"2021-12'
+"""While somebody watches, what was before is fed as fast as it can be: from here on every region pays every layer."""
 
 METRICS_PORT = 19464
 LOOK_SECONDS = 0.25
@@ -88,10 +92,9 @@ async def _watch(
     """Feed the county and show what comes out, until it is done or somebody ends it."""
     tally = Tally(load_directory())
     events = county(settlements=plan.settlements, persons=plan.persons, seed=plan.seed)
-    pace = None if plan.once else EVENTS_PER_SECOND
     read = await until_the_end.enter_async_context(committed_records(settings, (PAYOUTS, SIGNALS, QUARANTINE)))
     behind = await until_the_end.enter_async_context(progress_of_group(settings))
-    feeding = asyncio.ensure_future(send(settings, DISCHARGES, paced(events, partition_key, pace), partition_of))
+    feeding = asyncio.ensure_future(send(settings, DISCHARGES, _keyed(events, plan.once), partition_of))
     until_the_end.callback(feeding.cancel)
     console = Console()
     screen = until_the_end.enter_context(_screen(console))
@@ -102,7 +105,7 @@ async def _watch(
             _count(tally, record.topic, record.value or b"")
         sent = feeding.result() if feeding.done() else None
         if screen is not None:
-            screen.update(tally.live(_status(tally, sent)))
+            screen.update(tally.live(_status(tally, sent), console.height))
         for worker in workers:
             if not await worker.is_running():
                 raise RehearsalFailed(f"a worker ended by itself; its last words:\n{_last_words(worker)}")
@@ -115,6 +118,23 @@ async def _watch(
         console.print(tally.totals_table())
     console.print(_status(tally, feeding.result() if feeding.done() and not feeding.cancelled() else None))
     return Exit.OK
+
+
+async def _keyed(events: Iterator[bytes], once: bool) -> AsyncIterator[tuple[bytes | None, bytes]]:
+    """Events with their keys: all at once, or the past at once and the present at a pace that an eye can follow."""
+    present: list[bytes] = []
+
+    def past() -> Iterator[bytes]:
+        for event in events:
+            if not once and HISTORY_ENDS in event:
+                present.append(event)
+                return
+            yield event
+
+    async for keyed in paced(past(), partition_key, None):
+        yield keyed
+    async for keyed in paced(chain(present, events), partition_key, EVENTS_PER_SECOND):
+        yield keyed
 
 
 def _count(tally: Tally, topic: str, value: bytes) -> None:
@@ -210,7 +230,7 @@ def _worker_program(stack: LocalStack, settings: Settings) -> Program:
     return Program(
         name="worker",
         command=command,
-        said=b"http_listens",
+        said=b'"listening"',
         answers=_is_ready,
         taken=b"address already in use",
         patience_seconds=30.0,

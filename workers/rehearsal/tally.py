@@ -13,7 +13,9 @@ from contracts.pack import PackSet
 from contracts.payout import CombinedPayout, Line
 from contracts.vocabulary import LayerId, Status
 
-RECENT = 12
+RECENT_MAX = 12
+ROWS_BESIDE_RECENT = 27
+"""What the live screen shows besides the latest payouts; a lower terminal shows fewer of those."""
 
 COLUMNS: Mapping[str, frozenset[LayerId]] = {
     "基本医保": frozenset((LayerId.BASIC,)),
@@ -49,7 +51,7 @@ class Tally:
     refusals: Counter[str] = field(default_factory=Counter)
     signals: Counter[str] = field(default_factory=Counter)
     totals: dict[tuple[str, str], LayerTotal] = field(default_factory=dict)
-    recent: deque[CombinedPayout] = field(default_factory=lambda: deque(maxlen=RECENT))
+    recent: deque[CombinedPayout] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
 
     def take(self, payout: CombinedPayout) -> None:
         """Add one payout. Its deltas are added, so that corrections end where they should."""
@@ -71,11 +73,12 @@ class Tally:
 
     # ── on the terminal ───────────────────────────────────────────────────────────────────────────────────────
 
-    def live(self, status: str) -> RenderableType:
-        """The latest payouts layer by layer, the totals, and a line of status."""
-        return Group(self._recent_table(), self.totals_table(), Text(status, style="dim"))
+    def live(self, status: str, height: int) -> RenderableType:
+        """The latest payouts layer by layer, the totals and the status, for a terminal of so many rows."""
+        rows = min(RECENT_MAX, max(2, height - ROWS_BESIDE_RECENT))
+        return Group(self._recent_table(rows), self.totals_table(), Text(status, style="dim"))
 
-    def _recent_table(self) -> Table:
+    def _recent_table(self, rows: int) -> Table:
         table = Table(title="一单制合并支付 · 最新", title_justify="left", expand=False)
         table.add_column("统筹区")
         table.add_column("结算")
@@ -84,22 +87,23 @@ class Tally:
         for name in COLUMNS:
             table.add_column(name, justify="right")
         table.add_column("个人负担", justify="right", style="bold")
-        for payout in self.recent:
+        for payout in list(self.recent)[-rows:]:
             table.add_row(
                 self.region_name(payout["pack"]["region"])[:3],
                 payout.get("setl_id", ""),
                 _KIND_WORDS[payout["kind"]],
-                payout.get("medfee_sumamt", ""),
+                _thousands(fen(payout.get("medfee_sumamt", "0"))),
                 *(_cell([line for line in payout["lines"] if line["layer"] in layers]) for layers in COLUMNS.values()),
-                payout.get("psn_part_amt", ""),
+                _thousands(fen(payout.get("psn_part_amt", "0"))),
             )
         return table
 
     def totals_table(self) -> Table:
         """Per region and layer: what moved through us, and what the platform had paid."""
         table = Table(title="合计 · 按统筹区和待遇层（元）", title_justify="left", expand=False)
-        for name, justify in (("统筹区", "left"), ("待遇层", "left"), ("支付笔数", "right")):
-            table.add_column(name, justify="right" if justify == "right" else "left")
+        table.add_column("统筹区", no_wrap=True)
+        table.add_column("待遇层", overflow="fold")
+        table.add_column("支付笔数", justify="right")
         table.add_column("本系统支付", justify="right", style="bold")
         table.add_column("平台已支付", justify="right")
         previous = ""
