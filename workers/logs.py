@@ -62,6 +62,8 @@ def configure_logs(level: str = "info") -> None:
     for name in ("aiokafka", "aiohttp", "asyncio", "faust", "kafka"):
         # Their debug lines print keys and values of records.
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # Kafka 4 answers the first produce of many a transaction with "not yet"; what does not pass raises in our hands.
+    logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)
 
 
 def get_log() -> Any:

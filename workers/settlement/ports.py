@@ -4,7 +4,7 @@ Take-over, commit and turn are written against these shapes alone: aiokafka and 
 worker, a log and a store in memory in the tests that lose requests, answers and memory on purpose.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -107,7 +107,7 @@ class Log(Protocol):
     async def journal_bounds(self, partition: int) -> Bounds:
         """Of everything in the journal, committed or not."""
 
-    def read_journal(self, partition: int, start: int, end: int) -> AsyncIterator[Sequence[JournalRecord]]:
+    def read_journal(self, partition: int, start: int, end: int) -> AsyncGenerator[Sequence[JournalRecord], None]:
         """The committed records from `start` up to `end`. Not reaching `end` is an error, not an end."""
 
     async def input_bounds(self, partition: int) -> Mapping[str, Bounds]:

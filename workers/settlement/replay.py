@@ -5,6 +5,8 @@ passed; then the journal is read from the start, where only the last header coun
 every field and the last header, and nobody has decided anything on the states between.
 """
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -115,8 +117,8 @@ async def _follow(partition: int, log: Log, keeper: Keeper, found: Snapshot, bou
         raise _Gap
     tail: _Followed | None = None
     fields: list[tuple[bytes, bytes]] = []
-    async for records in log.read_journal(partition, seen.offset - 1, bounds.end):
-        for record in records:
+    async with aclosing(log.read_journal(partition, seen.offset - 1, bounds.end)) as journal:
+        async for record in _one_by_one(journal):
             if tail is None:
                 if (record.offset, record.key, record.value) != (seen.offset - 1, HEADER_KEY, seen.sealed):
                     raise _Gap
@@ -139,44 +141,71 @@ async def _follow(partition: int, log: Log, keeper: Keeper, found: Snapshot, bou
     return tail
 
 
+async def _one_by_one(journal: AsyncIterator[Sequence[JournalRecord]]) -> AsyncIterator[JournalRecord]:
+    async for records in journal:
+        for record in records:
+            yield record
+
+
 async def _read_all(partition: int, log: Log, keeper: Keeper, bounds: Bounds) -> _Rebuilt | None:
     """Reads the journal from its start into a filling."""
-    filling: Filling | None = None
-    last: tuple[Header, bytes] | None = None
-    sealed = True
-    replayed = 0
-    latest: dict[bytes, bytes] = {}
+    filling = await keeper.rebuild(partition)
     try:
-        async for records in log.read_journal(partition, bounds.first, bounds.end):
-            for record in records:
-                sealed = record.key == HEADER_KEY
-                if sealed:
-                    header, watermark = _header(record)
-                    if last is not None and header.seq <= last[0].seq:
-                        raise _broken(f"header {header.seq} comes after {last[0].seq}")
-                    if last is not None and header.seq == last[0].seq + 1:
-                        _must_follow(*last, header)
-                    last = header, watermark
-                else:
-                    name, value = _field(record)
-                    latest[name] = value
-                    replayed += 1
-            if filling is None:
-                filling = await keeper.rebuild(partition)
-            if len(latest) >= CHUNK_FIELDS:
-                await filling.add(list(latest.items()))
-                latest.clear()
-        if filling is None:
-            return None
-        if last is None or not sealed:
-            raise _broken("it does not end in a header")
-        if latest:
-            await filling.add(list(latest.items()))
-        return _Rebuilt(filling, *last, replayed)
+        reading = _Reading(filling)
+        async with aclosing(log.read_journal(partition, bounds.first, bounds.end)) as journal:
+            async for records in journal:
+                await reading.take(records)
+        rebuilt = await reading.end()
     except BaseException:
-        if filling is not None:
-            await filling.discard()
+        await filling.discard()
         raise
+    if rebuilt is None:
+        await filling.discard()
+    return rebuilt
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The journal so far: its last header, and fields that wait to be written in chunks."""
+
+    filling: Filling
+    last: tuple[Header, bytes] | None = None
+    sealed: bool = True
+    replayed: int = 0
+    latest: dict[bytes, bytes] = field(default_factory=dict)
+
+    async def take(self, records: Sequence[JournalRecord]) -> None:
+        """Takes the next records."""
+        for record in records:
+            self.sealed = record.key == HEADER_KEY
+            if self.sealed:
+                self._take_header(*_header(record))
+            else:
+                name, value = _field(record)
+                self.latest[name] = value
+                self.replayed += 1
+        if len(self.latest) >= CHUNK_FIELDS:
+            await self._flush()
+
+    def _take_header(self, header: Header, watermark: bytes) -> None:
+        if self.last is not None:
+            with suppress(_Gap):
+                _must_follow(*self.last, header)
+        self.last = header, watermark
+
+    async def end(self) -> _Rebuilt | None:
+        """What was read, all of it written; None if there was nothing."""
+        if self.last is None and not self.replayed:
+            return None
+        if self.last is None or not self.sealed:
+            raise _broken("it does not end in a header")
+        await self._flush()
+        return _Rebuilt(self.filling, *self.last, self.replayed)
+
+    async def _flush(self) -> None:
+        if self.latest:
+            await self.filling.add(list(self.latest.items()))
+            self.latest.clear()
 
 
 def _must_follow(last: Header, watermark: bytes, header: Header) -> None:
