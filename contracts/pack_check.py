@@ -25,7 +25,7 @@ from contracts.pack_format import (
     Section,
 )
 from contracts.pack_grounds import Grounds, amounts, grounds_of_fill, grounds_of_layer, keys_of, not_in_quote, plain
-from contracts.pack_rules import PackError, Problem
+from contracts.pack_problem import PackError, Problem
 
 
 def check(directory: Path | None = None) -> list[Problem]:
@@ -34,14 +34,16 @@ def check(directory: Path | None = None) -> list[Problem]:
     files = read_directory(directory)
     problems = list(files.problems)
     for name, (text, city) in files.cities.items():
-        problems += _check_city(directory, name, text, city)
+        problems += _check_city(directory, name, city)
+        if not any(problem.file == name for problem in files.problems):
+            problems += _other_readings(name, text, city)
     for name, (_, county) in files.counties.items():
         problems += _check_county(directory, name, county)
     problems += _repeated_ids(files)
     return sorted(set(problems))
 
 
-def _check_city(directory: Path, name: str, text: str, city: PackFile) -> Iterator[Problem]:
+def _check_city(directory: Path, name: str, city: PackFile) -> Iterator[Problem]:
     texts, problems = _texts(directory, name, city.documents)
     yield from problems
     quotes = [
@@ -62,7 +64,7 @@ def _check_city(directory: Path, name: str, text: str, city: PackFile) -> Iterat
         if isinstance(watch, LargeBill) and watch.at_least not in amounts(plain(watch.quote)):
             yield not_in_quote(name, f"{watch.id}.at_least", f"{yuan(watch.at_least)} yuan")
     yield from _conventions(name, city)
-    yield from _readings(directory, name, text, city)
+    yield from _readings(directory, name, city)
 
 
 def _check_county(directory: Path, name: str, county: CountyFile) -> Iterator[Problem]:
@@ -163,7 +165,7 @@ def _concerns(city: PackFile, owner: str) -> Iterator[str]:
                 yield key
 
 
-def _readings(directory: Path, name: str, text: str, city: PackFile) -> Iterator[Problem]:
+def _readings(directory: Path, name: str, city: PackFile) -> Iterator[Problem]:
     cases, problems = _case_names(directory / (name.removesuffix(".toml") + CASES_SUFFIX))
     yield from problems
     sections: dict[str, set[str]] = {}
@@ -177,8 +179,6 @@ def _readings(directory: Path, name: str, text: str, city: PackFile) -> Iterator
                 wrong, fix = f"there is no key {concern}", "name a key that the pack writes"
                 yield Problem(name, f"{entry.id}.concerns", "concerns_name_no_key", wrong, fix)
         yield from _case_of(name, entry, cases)
-        if entry.otherwise is not None:
-            yield from _otherwise(name, entry.id, text)
 
 
 def _case_names(path: Path) -> tuple[set[str] | None, list[Problem]]:
@@ -210,15 +210,19 @@ def _case_of(name: str, entry: Interpretation, cases: set[str] | None) -> Iterat
         yield Problem(name, f"{entry.id}.stakes", "stakes_name_no_yuan", wrong, fix)
 
 
-def _otherwise(name: str, reading: str, text: str) -> Iterator[Problem]:
-    try:
-        other = load_otherwise([text], reading)
-    except PackError as fault:
-        first = fault.problems[0]
-        wrong = f"{first.key}: {first.wrong}"
-        yield Problem(name, f"{reading}.otherwise", "otherwise_does_not_fit", wrong, first.fix)
-        return
-    pack = load_pack([text])
-    if list(map(asdict, other.layers)) == list(map(asdict, pack.layers)):
-        wrong = "it changes nothing that the core reads"
-        yield Problem(name, f"{reading}.otherwise", "otherwise_does_not_fit", wrong, "write the other reading's values")
+def _other_readings(name: str, text: str, city: PackFile) -> Iterator[Problem]:
+    """Patches that cannot be applied, or change nothing that the core reads."""
+    layers = list(map(asdict, load_pack([text]).layers))
+    for entry in city.interpretations:
+        if entry.otherwise is None:
+            continue
+        key = f"{entry.id}.otherwise"
+        try:
+            other = load_otherwise([text], entry.id)
+        except PackError as fault:
+            first = fault.problems[0]
+            yield Problem(name, key, "otherwise_does_not_fit", f"{first.key}: {first.wrong}", first.fix)
+            continue
+        if list(map(asdict, other.layers)) == layers:
+            wrong, fix = "it changes nothing that the core reads", "write the other reading's values"
+            yield Problem(name, key, "otherwise_does_not_fit", wrong, fix)

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
 from contracts.pack import Pack, PackSet, region_prefix
 from contracts.pack_compile import compile_pack
 from contracts.pack_format import CONVENTIONS, CountyFile, PackFile
-from contracts.pack_rules import PackError, Problem, problems_of, problems_of_county
+from contracts.pack_problem import PackError, Problem, ProblemName
+from contracts.pack_rules import problems_of, problems_of_county
 
 SHIPPED: Final = Path(__file__).with_name("packs")
 """The packs that come with Yidan."""
@@ -54,32 +55,28 @@ def read_county(tree: Mapping[str, Any], file: str) -> CountyFile:
         raise PackError(_problems(fault, tree, file, "county_changes_more_than_it_may")) from None
 
 
-_FIXES: Final = {
-    "extra_forbidden": "remove the key, or correct its spelling",
-    "missing": "write the key",
-    "literal_error": "use the word that the format knows",
+_OF_PYDANTIC: Final[dict[str, tuple[ProblemName, str]]] = {
+    "extra_forbidden": ("key_is_unknown", "remove the key, or correct its spelling"),
+    "missing": ("key_is_missing", "write the key"),
+    "literal_error": ("word_is_unknown", "use a word that the format knows"),
+    "union_tag_invalid": ("word_is_unknown", "use a word that the format knows"),
 }
+_OWN: Final[dict[str, ProblemName]] = {name: name for name in get_args(ProblemName)}
 
 
-def _problems(fault: ValidationError, tree: Mapping[str, Any], file: str, unknown: str) -> Iterable[Problem]:
-    names = {"extra_forbidden": unknown, "missing": "key_is_missing", "literal_error": "word_is_unknown"}
-    for error in fault.errors(include_url=False, include_context=False):
-        kind, key = error["type"], _key(tree, error["loc"])
-        if kind in _FIXES:
-            yield Problem(file, key, names[kind], error["msg"], _FIXES[kind])
-        elif "_" in kind and kind in _OWN_NAMES:
-            yield Problem(file, key, kind, f"it reads {_shown(error.get('input'))}", error["msg"])
+def _problems(fault: ValidationError, tree: Mapping[str, Any], file: str, unknown: ProblemName) -> Iterable[Problem]:
+    errors = fault.errors(include_url=False, include_context=False)
+    # A list whose entries are wrong is also too short: only the innermost errors tell what to mend.
+    inside = {error["loc"][:length] for error in errors for length in range(len(error["loc"]))}
+    for error in (error for error in errors if error["loc"] not in inside):
+        kind, key, says = error["type"], _key(tree, error["loc"]), error["msg"]
+        if kind in _OWN:
+            yield Problem(file, key, _OWN[kind], f"it reads {_shown(error.get('input'))}", says)
+        elif kind in _OF_PYDANTIC:
+            name, fix = _OF_PYDANTIC[kind]
+            yield Problem(file, key, unknown if name == "key_is_unknown" else name, says, fix)
         else:
-            yield Problem(file, key, "value_is_wrong", error["msg"], "see contracts/packs/README.md for the key")
-
-
-_OWN_NAMES: Final = frozenset(
-    (
-        "amount_is_not_yuan_and_fen", "answer_is_incomplete", "application_rule_is_missing", "cap_is_missing",
-        "codes_are_missing", "deductible_is_missing", "edition_ends_before_it_begins", "ratio_is_outside_0_to_1",
-        "row_says_two_things", "tiers_are_missing", "tiers_do_not_start_at_0", "tiers_overlap", "word_is_unknown",
-    )
-)  # fmt: skip
+            yield Problem(file, key, "value_is_wrong", says, "contracts/packs/README.md describes the key")
 
 
 def _shown(value: object) -> str:
@@ -159,7 +156,7 @@ def load_directory(path: Path | None = None) -> PackSet:
 
 def read_directory(directory: Path) -> Files:
     """Reads every pack file of a directory and holds the rules against those that could be read."""
-    files = Files({}, {}, [])
+    files, unread = Files({}, {}, []), 0
     for path in sorted(directory.glob("*.toml")):
         if path.name.endswith(CASES_SUFFIX):
             continue
@@ -171,8 +168,10 @@ def read_directory(directory: Path) -> Files:
             else:
                 files.cities[path.name] = text, read_city(tree, path.name)
         except PackError as fault:
+            unread += 1
             files.problems.extend(fault.problems)
         except UnicodeDecodeError:
+            unread += 1
             files.problems.append(Problem(path.name, "", "file_is_not_toml", "it is not UTF-8", "save it as UTF-8"))
     if not files.cities and not files.problems:
         fix = "name a directory that holds a region's pack"
@@ -181,10 +180,10 @@ def read_directory(directory: Path) -> Files:
         files.problems.extend(problems_of(city, name))
     for name, (_, county) in files.counties.items():
         held = files.city_of(county)
-        if held is None:
+        if held is None and not unread:
             wrong = f"no pack here has region {county.extends}"
             files.problems.append(Problem(name, "extends", "city_is_missing", wrong, "put the city's file beside it"))
-        else:
+        elif held is not None:
             files.problems.extend(problems_of_county(county, held[1], name))
     files.problems.extend(_same_region(files))
     return files

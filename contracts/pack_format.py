@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from contracts.money import Fen
+from contracts.pack_problem import ProblemName
 from contracts.vocabulary import (
     BUCKETS,
     EXCLUSION_WORDS,
@@ -40,7 +41,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
 
 
-def _wrong(name: str, text: str) -> PydanticCustomError:
+def _wrong(name: ProblemName, text: str) -> PydanticCustomError:
     return PydanticCustomError(name, text)
 
 

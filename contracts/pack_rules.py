@@ -5,36 +5,14 @@ cross rather than pay the wrong row. A pack that the journal remembers is not as
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import combinations, groupby, pairwise
 
 from contracts.pack import region_prefix
 from contracts.pack_compile import at_least_as_good, compile_row, numbered_row, place_of_filled
-from contracts.pack_format import ComputedLayer, CountyFile, Fill, PackFile, ReportedLayer
+from contracts.pack_format import BenefitRow, ComputedLayer, CountyFile, Fill, FilledRow, PackFile, ReportedLayer
+from contracts.pack_problem import Problem
 from contracts.vocabulary import LayerId
-
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """What is wrong with a pack: in which file, at which key, under which name, in words, and what mends it."""
-
-    file: str
-    key: str
-    name: str
-    wrong: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.key}: {self.name}: {self.wrong}; {self.fix}"
-
-
-class PackError(ValueError):
-    """Packs that must not be used, with every problem found."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = sorted(set(problems))
-        super().__init__("\n".join(map(str, self.problems)))
 
 
 def problems_of(pack: PackFile, file: str) -> Iterator[Problem]:
@@ -104,11 +82,9 @@ def _editions(pack: PackFile, file: str) -> Iterator[Problem]:
             continue
         for earlier, later in pairwise(edition for edition in editions if isinstance(edition, ComputedLayer)):
             if earlier.until is None or later.first_day <= earlier.until:
-                wrong, name = (
-                    f"one runs until {earlier.until or 'ever'}, the next from {later.first_day}",
-                    "editions_overlap",
-                )
-                yield Problem(file, f"{layer_id}.until", name, wrong, "end the earlier one the day before the later")
+                wrong = f"one runs until {earlier.until or 'ever'}, the next from {later.first_day}"
+                fix = "end the earlier one the day before the later"
+                yield Problem(file, f"{layer_id}.until", "editions_overlap", wrong, fix)
             elif later.first_day > earlier.until + timedelta(days=1):
                 wrong = f"nothing is in force between {earlier.until} and {later.first_day}"
                 yield Problem(file, f"{layer_id}.from", "gap_between_editions", wrong, "let them meet")
@@ -159,6 +135,8 @@ def _rows(layer: ComputedLayer, file: str) -> Iterator[Problem]:
         if one.everybody:
             wrong = f"the row {one.who} before it is for everybody"
             yield Problem(file, key, "row_is_never_reached", wrong, "write the row for everybody last")
+    for row in rows:
+        yield from _falling(row, f"{layer.id}.benefits.{row.who}", file)
     numbered = [compile_row(row) for row in rows if not row.delegated]
     for better, worse in pairwise(numbered):
         if not at_least_as_good(better, worse):
@@ -169,6 +147,13 @@ def _rows(layer: ComputedLayer, file: str) -> Iterator[Problem]:
                 f"the row {better.who} before it is not at least as good throughout",
                 "write rows from most to least favourable: deductible not higher, share nowhere lower, cap not lower",
             )
+
+
+def _falling(row: BenefitRow | FilledRow, key: str, file: str) -> Iterator[Problem]:
+    ratios = [ratio for _, ratio in row.tiers or ()]
+    if any(later < earlier for earlier, later in pairwise(ratios)):
+        wrong = "a later yuan is paid at a lower share than an earlier one"
+        yield Problem(file, f"{key}.tiers", "tiers_fall", wrong, "correct the shares; a ceiling is written as `cap`")
 
 
 def _application(layer: ComputedLayer, file: str) -> Iterator[Problem]:
@@ -225,6 +210,7 @@ def _fill(
                 f"the city's {fill.layer} has no delegated row for {row.who}",
                 "fill only rows that the city marks `delegated = true`",
             )
+        yield from _falling(row, key, file)
         for edition in open_to_it:
             others = [compile_row(city) for city in edition.benefits if not city.delegated]
             if place_of_filled(others, numbered_row(row.who, None, row)) is None:

@@ -16,7 +16,7 @@ from contracts.money import Fen, parse_yuan, yuan
 from contracts.pack import Pack, PackSet
 from contracts.pack_file import CASES_SUFFIX, SHIPPED, files_of, load_directory, parse_toml
 from contracts.pack_format import ExclusionWord, FundField, LayerWord, Money, Region, Section, Text
-from contracts.pack_rules import PackError, Problem
+from contracts.pack_problem import PackError, Problem
 from contracts.payout import CombinedPayout
 from contracts.vocabulary import HOSPITAL_SHARE, Kind, LayerId, Reason, Refusal, SignalKind
 from workers.adjudication.ledger import Outcome
