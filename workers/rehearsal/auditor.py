@@ -79,6 +79,7 @@ class Auditor:
     def __init__(self, packs: PackSet) -> None:
         self.packs = packs
         self.facts: list[Event] = []
+        self.years: dict[LedgerKey, Ledger] = {}  # as the last accepted event left them, for whoever asks
         self.said: dict[str, list[Payout]] = {}
         self.signalled: dict[tuple[LedgerKey, str, str | None], tuple[bool, int]] = {}
 
@@ -89,15 +90,15 @@ class Auditor:
             return Answer(refusals=refusals, without_effect=without_effect)
         out_before = taken_back(self.facts)
         self.facts.append(event)
-        years = ledgers(self.facts, self.packs)
+        self.years = ledgers(self.facts, self.packs)
         payouts = [
             self._reversal(setl_id, event)
             for setl_id in sorted(taken_back(self.facts) - out_before)
             if setl_id in self.said
         ]
-        for ledger in years.values():
+        for ledger in self.years.values():
             payouts += [payout for entry in ledger.entries if (payout := self._news(entry, event)) is not None]
-        signals = [signal for key, ledger in years.items() for signal in self._signal_changes(key, ledger, event)]
+        signals = [signal for key, ledger in self.years.items() for signal in self._signal_changes(key, ledger, event)]
         return Answer(payouts, signals)
 
     # What is refused, and what changes nothing ──────────────────────────────────────────────────
@@ -122,16 +123,13 @@ class Auditor:
 
     def _judged_settled(self, event: Event) -> tuple[frozenset[str], str | None]:
         setl_id = event["setl_id"]
-        earlier = self._settled(setl_id)
-        out = taken_back(self.facts)
-        if earlier is not None:
-            if setl_id in out:
-                return frozenset({"setl_id_was_reversed"}), None
-            if content(earlier) == content(event):
-                return frozenset(), "repeated"
-            return frozenset({"setl_id_reused_with_other_content"}), None
+        earlier, out = self._settled(setl_id), taken_back(self.facts)
         refusals = set()
-        if setl_id in out:
+        if earlier is not None and setl_id not in out and content(earlier) == content(event):
+            return frozenset(), "repeated"
+        if earlier is not None:
+            refusals.add("setl_id_was_reversed" if setl_id in out else "setl_id_reused_with_other_content")
+        elif setl_id in out:
             refusals.add("was_reversed_before")
         if event["msgid"] in voided_messages(self.facts):
             refusals.add("message_was_voided")

@@ -7,6 +7,7 @@ rule stands where the contract states it. Speed is the other model's business.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -43,6 +44,12 @@ def written(amount: Fraction) -> str:
     if fen.denominator != 1:
         raise AssertionError(f"{amount} yuan is not a whole number of fen")
     return f"{'-' if fen < 0 else ''}{abs(fen.numerator) // 100}.{abs(fen.numerator) % 100:02d}"
+
+
+def ratio_written(ratio: Fraction) -> str:
+    """The wire form of a share: a decimal of at least two places, `0.70`."""
+    decimal = Decimal(ratio.numerator) / Decimal(ratio.denominator)
+    return f"{decimal:f}" if decimal != round(decimal, 2) else f"{decimal:.2f}"
 
 
 def half_up(amount: Fraction) -> Fraction:
@@ -111,6 +118,11 @@ def owned_fields(layers: Sequence[Layer], layer: Layer, event: Event) -> list[st
         if owner.id == layer.id:
             owned.append(name)
     return owned
+
+
+def reported_for(layers: Sequence[Layer], layer: Layer, event: Event) -> Fraction:
+    """What the platform has already paid in this layer's name."""
+    return sum((yuan(event.get(name)) for name in owned_fields(layers, layer, event)), Fraction(0))
 
 
 def row_by_identity(layer: Layer, codes: Iterable[str]) -> Row | None:
@@ -196,8 +208,10 @@ class Bill:
     lines: list[Line] = field(default_factory=list)
     others: dict[str, Fraction] = field(default_factory=dict)
     already_paid: bool = False
+    to_come: Fraction = Fraction(0)
+    """Money reported for the layers after the one that is being settled."""
     unfit: Fraction = Fraction(0)
-    """Reported money for which the bill had no room."""
+    """Reported money for which the bill has no room, or had none beside what a layer would have paid."""
 
     @property
     def total(self) -> Fraction:
@@ -231,12 +245,12 @@ def settle(event: Event, pack: Pack, codes: frozenset[str], accounts: Accounts) 
     unnamed = {name: yuan(event.get(name)) for name in (*FUNDS, HOSPITAL_PART) if name not in named}
     bill.others = {name: amount for name, amount in unnamed.items() if amount}
     others_drawn = False
-    for layer in layers:
+    for position, layer in enumerate(layers):
         if layer.mode != "reported" and not others_drawn:
             bill.draw(range(4), sum(bill.others.values(), Fraction(0)))
             others_drawn = True
-        fields = owned_fields(layers, layer, event)
-        reported = sum((yuan(event.get(name)) for name in fields), Fraction(0))
+        reported = reported_for(layers, layer, event)
+        bill.to_come = sum((reported_for(layers, later, event) for later in layers[position + 1 :]), Fraction(0))
         bill.lines.append(line_of(bill, layer, reported, accounts.setdefault(layer.id, Account())))
     if not others_drawn:
         bill.draw(range(4), sum(bill.others.values(), Fraction(0)))
@@ -251,7 +265,7 @@ def line_of(bill: Bill, layer: Layer, reported: Fraction, account: Account) -> L
     reason, row = standing(layer, bill)
     if reason in DOES_NOT_COMPUTE:
         bill.draw(range(4), reported)
-        return Line(layer, "reported" if reported else "nothing", reason, reported)
+        return Line(layer, "reported", None, reported) if reported else Line(layer, "nothing", reason)
     bill.already_paid = bill.already_paid or reported > 0
     if row is None:
         return Line(layer, "nothing", reason)
@@ -294,7 +308,7 @@ def computed_line(bill: Bill, layer: Layer, row: Row, account: Account) -> Line:
         pay = pending
     else:
         step = owed(row, after) - owed(row, before)
-        pay = max(Fraction(0), step if cap is None else min(step, cap - account.paid))
+        pay = within_the_bill(bill, max(Fraction(0), step if cap is None else min(step, cap - account.paid)))
         line = Line(layer, "paid" if pay else "nothing", None, pay)
     if not pay:
         line.reason = why_nothing(layer, row, base, after, cap is not None and account.paid >= cap)
@@ -304,6 +318,18 @@ def computed_line(bill: Bill, layer: Layer, row: Row, account: Account) -> Line:
     line.decided = Decided(row, base, before, after, cap, headroom, cap_left)
     bill.draw(layer.base, line.paid)
     return line
+
+
+def within_the_bill(bill: Bill, pay: Fraction) -> Fraction:
+    """Never more than leaves room for the money that later layers have already paid.
+
+    A bill that needs this is refused when it comes (`fund_payments_exceed_bill`). It can also happen to one accepted
+    long ago, when a correction gives an earlier layer more: the contract is silent there, and what the platform has
+    moved stays moved.
+    """
+    room = max(Fraction(0), bill.self_pay - bill.to_come)
+    bill.unfit += max(Fraction(0), pay - room)
+    return min(pay, room)
 
 
 def why_nothing(layer: Layer, row: Row, base: Fraction, after: Fraction, cap_is_spent: bool) -> str:

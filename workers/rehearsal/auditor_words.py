@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from workers.rehearsal.auditor_bill import BILL_PARTS, Bill, Event, Line, moved_slices, written, yuan
+from workers.rehearsal.auditor_bill import BILL_PARTS, Bill, Event, Line, moved_slices, ratio_written, written, yuan
 from workers.rehearsal.auditor_facts import Entry, Grant
 
 Payout = dict[str, Any]
@@ -77,7 +77,10 @@ def line_shown(seq: int, line: Line, insutype: str) -> dict[str, Any]:
             "inscp_scp_amt": written(decided.base),
             "base_before": written(decided.base_before),
             "base_after": written(decided.base_after),
-            "tiers": [{"from": written(a), "to": written(b), "ratio": ratio} for a, b, ratio in moved_slices(decided)],
+            "tiers": [
+                {"from": written(start), "to": written(end), "ratio": ratio_written(ratio)}
+                for start, end, ratio in moved_slices(decided)
+            ],
             "cap": None if decided.cap is None else written(decided.cap),
             "crt_payb_lmt_amt": None if decided.headroom is None else written(decided.headroom),
             "cap_left": None if decided.cap_left is None else written(decided.cap_left),
