@@ -6,7 +6,6 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -18,14 +17,15 @@ from contracts.pack_file import load_directory
 from contracts.payout import READ_PAYOUT
 from contracts.signals import READ_SIGNAL
 from tests.adjudication.constant_years import ConstantYear, constant_years
+from tests.adjudication.pack_variants import corrected_from_the_last, with_county_and_editions
 from tests.adjudication.person_years import Event, PersonYear, person_years
 from tests.adjudication.telling import differences, tell
 from workers.rehearsal.auditor import Answer, audit
 from workers.settlement.offline import Settler
 
 PACKS: Final[PackSet] = load_directory()
-LAST_FIRST: Final = PackSet(replace(pack, last_first=True) for pack in PACKS.packs)
-"""The same packs, but with corrections only from the last settlement backwards, as some regions demand."""
+LAST_FIRST: Final = corrected_from_the_last(PACKS)
+COUNTY: Final = with_county_and_editions(PACKS)
 
 PERSON_YEARS: Final = int(os.environ.get("YIDAN_PERSON_YEARS", "1200"))
 
@@ -73,3 +73,9 @@ def test_they_agree_while_a_year_around_a_threshold_is_taken_back(year: Constant
     order = data.draw(st.permutations(range(1, len(year.bills) + 1)))
     events = [*year.events(year.bills), *year.taken_back(order)]
     compare(events, audit(events, PACKS), PACKS)
+
+
+@settings(look, max_examples=PERSON_YEARS // 4)
+@given(person_years(COUNTY))
+def test_they_agree_where_a_county_fills_what_its_city_delegates_and_a_layer_changes_in_mid_year(year: PersonYear):
+    compare(year.events, year.answers, COUNTY)
