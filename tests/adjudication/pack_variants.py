@@ -13,7 +13,7 @@ def corrected_from_the_last(packs: PackSet) -> PackSet:
 
 
 def with_county_and_editions(packs: PackSet) -> PackSet:
-    """椒江 (331002) fills what Taizhou delegates, in Taizhou's ledger; Taiyuan's serious illness changes in mid-year."""
+    """椒江 (331002) fills what Taizhou delegates, in its ledger; Taiyuan's serious illness changes in mid-year."""
     changed = {"140100": two_editions}
     city = next(pack for pack in packs.packs if pack.region == "331000")
     county = replace(city, county="331002", digest="sha256:county", layers=tuple(map(filled, city.layers)))
