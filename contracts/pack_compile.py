@@ -7,10 +7,9 @@ from fractions import Fraction
 
 from contracts.money import Fen
 from contracts.pack import ApplicationRule, Curve, Layer, Pack, Row, Watch
+from contracts.pack_fields import FUND_OF_OTHERS, UNCAPPED
 from contracts.pack_format import (
     CONVENTIONS,
-    FUND_OF_OTHERS,
-    UNCAPPED,
     BenefitRow,
     Citation,
     ComputedLayer,

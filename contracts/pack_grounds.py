@@ -11,7 +11,8 @@ from unicodedata import normalize
 
 from contracts.money import Fen, yuan
 from contracts.pack import ratio_text
-from contracts.pack_format import CONVENTIONS, UNCAPPED, Citation, ComputedLayer, Fill, Section
+from contracts.pack_fields import UNCAPPED
+from contracts.pack_format import CONVENTIONS, Citation, ComputedLayer, Fill, Section
 from contracts.pack_problem import Problem
 
 _LIST_MARK: Final = re.compile(r"(?m)^[ \t]*(?:[-*]|#+)[ \t]+")

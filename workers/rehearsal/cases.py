@@ -7,19 +7,21 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, Protocol
 
 import orjson
 from pydantic import Field, PlainValidator, ValidationError, model_validator
 
 from contracts.money import Fen, parse_yuan, yuan
 from contracts.pack import Pack, PackSet
+from contracts.pack_fields import ExclusionWord, FundField, LayerWord, Money, Region, Text
 from contracts.pack_file import CASES_SUFFIX, SHIPPED, files_of, load_directory, parse_toml
-from contracts.pack_format import ExclusionWord, FundField, LayerWord, Money, Region, Section, Text
+from contracts.pack_format import Section
 from contracts.pack_problem import PackError, Problem
 from contracts.payout import CombinedPayout
+from contracts.signals import Signal
 from contracts.vocabulary import HOSPITAL_SHARE, Kind, LayerId, Reason, Refusal, SignalKind
-from workers.adjudication.ledger import Outcome
+from workers.adjudication.refuse import RefusedError
 from workers.settlement.offline import Settler
 
 MED_TYPE_OF_KIND: Final = {"住院": "21", "特殊病种门诊": "14", "门诊": "11", "急诊": "13"}
@@ -166,6 +168,22 @@ def codes_of_words(pack: Pack) -> dict[str, str | None]:
     }
 
 
+class Answer(Protocol):
+    """What Yidan answers to one row."""
+
+    @property
+    def payouts(self) -> list[CombinedPayout]:
+        """The payouts written, the row's own and the corrections of others."""
+
+    @property
+    def signals(self) -> list[Signal]:
+        """The signals raised and withdrawn."""
+
+    @property
+    def refusal(self) -> RefusedError | None:
+        """Why the row was refused, if it was."""
+
+
 # ── Telling a story ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -235,7 +253,7 @@ def run(case: Case, pack: Pack) -> list[Difference]:
 Compared = tuple[str, str, str]
 
 
-def _compare(step: Step, taken: Outcome) -> Iterator[Compared]:
+def _compare(step: Step, taken: Answer) -> Iterator[Compared]:
     refusal = taken.refusal.reason if taken.refusal else None
     if refusal != step.refused:
         detail = f" ({taken.refusal.detail})" if taken.refusal else ""
@@ -292,7 +310,7 @@ def _amounts(what: str, said: Mapping[LayerId, Fen], found: Mapping[LayerId, Fen
             yield f"{what} {layer}", yuan(said.get(layer, 0)), yuan(found.get(layer, 0))
 
 
-def _compare_signals(step: Step, taken: Outcome) -> Iterator[Compared]:
+def _compare_signals(step: Step, taken: Answer) -> Iterator[Compared]:
     """Watches must be told exactly; caps only where the row speaks of them."""
     watches = {"raised": step.warns, "withdrawn": step.withdraws}
     told = [(signal["state"], signal["kind"], signal["layer"]) for signal in taken.signals]
