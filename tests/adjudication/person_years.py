@@ -84,7 +84,9 @@ def base_at_cap(row: Row) -> int:
 
 FEN_BESIDE = st.sampled_from((0, 0, 0, -1, 1, -2, 2, -50, 33, 99))
 SMALL = st.one_of(st.just(0), st.integers(0, 300), st.sampled_from((1, 49, 50, 10_000, 50_000, 123_456)))
-LARGE = st.one_of(st.integers(0, 20_000_000), st.sampled_from((1_000_000, 3_000_001, 15_000_000, 29_999_999)))
+LARGE = st.one_of(
+    st.integers(0, 20_000_000), st.sampled_from((1_000_000, 3_000_001, 15_000_000, 29_999_999, 99_999_999_999_999))
+)
 
 
 @st.composite
@@ -177,8 +179,11 @@ class Story:
         again = first | {key: self.message("settled")[key] for key in ("msgid", "setl_time")}
         for name in ("medfee_sumamt", "inscp_scp_amt"):
             again[name] = self.draw(amounts_written(int(Fraction(again[name]) * YUAN)))
-        if again["psn_idet"] is not None:
+        if again.get("psn_idet") is not None:
             again["psn_idet"] = list(reversed(again["psn_idet"]))
+        again["exclusions"] = (again.get("exclusions") or []) * 2 or None
+        if self.draw(st.booleans()):
+            again = {name: value for name, value in again.items() if value is not None}
         again["unknown_field"] = "is ignored"
         self.tell(again)
 

@@ -12,15 +12,19 @@ NOT_COMPARED = frozenset({"clauses", "readings"})
 
 def tell(number: int, event: Mapping[str, Any]) -> str:
     """One event on one line."""
-    start = f"{number:>3} {event['msgid']:<4} {event['type']:<8}"
+    start = f"{number:>3} {event.get('msgid', '-'):<4} {event['type']:<8}"
     if event["type"] != "settled":
-        return f"{start} {event.get('setl_id', '')}"
-    listed = event["psn_idet"]
+        shown = {key: value for key, value in event.items() if key not in ("type", "msgid", "psn_no")}
+        return f"{start} {shown}"
+    listed = event.get("psn_idet")
     codes = "?" if listed is None else " ".join(map(identity, listed)) or "none"
     parts = " ".join(f"{word} {event[name]}" for name, word in PARTS.items())
     money = [name for name in event if name.endswith("_pay") or name == "hosp_part_amt"]
     funds = " ".join(f"{name} {event[name]}" for name in money if name not in PARTS)
-    flags = [*event["exclusions"], {True: "subsidised", False: "not subsidised", None: ""}[event["premium_subsidised"]]]
+    flags = [
+        *event["exclusions"],
+        {True: "subsidised", False: "not subsidised", None: ""}[event.get("premium_subsidised")],
+    ]
     place = f"{event['insuplc_admdvs']} insutype {event['insutype']} med_type {event['med_type']:<4}"
     return (
         f"{start} {event['setl_id']} {event['enddate']} {place} [{codes}] {parts} | {funds} {' '.join(flags)}".rstrip()
@@ -52,7 +56,7 @@ def sorted_signals(signals: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Signals by kind and layer; their order says nothing. Ids, clauses and causes are not compared."""
     kept = ("kind", "layer", "state", "psn_no", "region", "year", "revision")
     compared = [{key: signal[key] for key in kept} for signal in signals]
-    return sorted(compared, key=lambda signal: (signal["kind"], signal["layer"] or ""))
+    return sorted(compared, key=lambda signal: (signal["region"], signal["year"], signal["kind"], signal["layer"] or ""))
 
 
 def different(auditor: Any, core: Any, where: str) -> list[str]:

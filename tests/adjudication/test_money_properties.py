@@ -24,7 +24,7 @@ from workers.settlement.offline import Settler
 Payout = dict[str, Any]
 
 PACKS: Final[PackSet] = load_directory()
-PERSON_YEARS: Final = int(os.environ.get("YIDAN_PERSON_YEARS", "1200"))
+PERSON_YEARS: Final = int(os.environ.get("YIDAN_PERSON_YEARS", "900"))
 
 look = settings(
     max_examples=PERSON_YEARS // 6,

@@ -27,7 +27,7 @@ PACKS: Final[PackSet] = load_directory()
 LAST_FIRST: Final = corrected_from_the_last(PACKS)
 COUNTY: Final = with_county_and_editions(PACKS)
 
-PERSON_YEARS: Final = int(os.environ.get("YIDAN_PERSON_YEARS", "1200"))
+PERSON_YEARS: Final = int(os.environ.get("YIDAN_PERSON_YEARS", "900"))
 
 look = settings(
     max_examples=PERSON_YEARS,

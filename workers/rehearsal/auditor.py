@@ -44,7 +44,6 @@ CONTENT = (
     *("setl_id", "mdtrt_id", "psn_no", "insutype", "med_type", "insuplc_admdvs", "mdtrtarea_admvs", "fixmedins_code"),
     *("begndate", "enddate", "premium_subsidised"),
 )
-CONTENT_LISTS = ("psn_idet", "exclusions")
 CONTENT_MONEY = (
     *("medfee_sumamt", "fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt"),
     *("hifp_pay", "cvlserv_pay", "hifes_pay", "hifmi_pay", "hifob_pay", "hifdm_pay", "maf_pay", "oth_pay"),
@@ -274,9 +273,12 @@ def as_set(rows: Sequence[Any] | None) -> frozenset[Any] | None:
 
 
 def content(event: Event) -> dict[str, Any]:
-    """What makes a settlement the same again: amounts by value, lists as sets, `null` as absent."""
+    """What makes a settlement the same again: amounts by value, lists as sets, `null` as absent.
+
+    No exclusions is an empty set of them; no identity list is another thing than an empty one.
+    """
     return (
         {name: event.get(name) for name in CONTENT}
-        | {name: as_set(event.get(name)) for name in CONTENT_LISTS}
+        | {"psn_idet": as_set(event.get("psn_idet")), "exclusions": as_set(event.get("exclusions") or ())}
         | {name: None if event.get(name) is None else yuan(event[name]) for name in CONTENT_MONEY}
     )
