@@ -9,6 +9,7 @@ from contracts.fields import Identifier
 from contracts.quarantine import ORIGINAL_BYTES_MAX
 from contracts.refusals import MENDS
 from contracts.topics import PARTITIONS_DEFAULT, TOPICS, Topic
+from contracts.vocabulary import Refusal
 from workers.contracts_book.messages import Message
 
 VERSION: Final = "1.0.0"
@@ -170,10 +171,7 @@ def _message(message: Message) -> dict[str, Any]:
             f"{ORIGINAL_BYTES_MAX // 1024} KiB of the original are kept; beyond that, and where it holds such a "
             "number, only its length and SHA-256."
         )
-        described["x-refusals"] = [
-            {"reason": refusal.value, "answer": mend.answer, "zh": mend.zh, "en": mend.en}
-            for refusal, mend in MENDS.items()
-        ]
+        described["x-refusals"] = [{"reason": refusal.value, **MENDS[refusal]._asdict()} for refusal in Refusal]
     return described
 
 

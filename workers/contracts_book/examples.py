@@ -182,7 +182,7 @@ _FIELDS: Final[dict[str, journal.FieldValue]] = {
         shares=(journal.Share("assistance_inpatient", 20_000_00, 14_000_00, 14_000_00),),
     ),
     "s": journal.SettlementMark(region="331000", year=2021, entry=0),
-    "m": journal.MessageMark(did=(("settled", "S2021-0001"),)),
+    "m": journal.MessageMark(),
     "k": journal.PackText(region="331000", texts=('region = "331000"\n',)),
 }
 
