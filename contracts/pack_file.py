@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from contracts.pack import Pack, PackSet, region_prefix
 from contracts.pack_compile import compile_pack
@@ -64,12 +65,16 @@ _OF_PYDANTIC: Final[dict[str, tuple[ProblemName, str]]] = {
 _OWN: Final[dict[str, ProblemName]] = {name: name for name in get_args(ProblemName)}
 
 
-def _problems(fault: ValidationError, tree: Mapping[str, Any], file: str, unknown: ProblemName) -> Iterable[Problem]:
+def innermost(fault: ValidationError) -> list[ErrorDetails]:
+    """The errors that tell what to mend: a list whose entries are wrong is also too short, which helps nobody."""
     errors = fault.errors(include_url=False, include_context=False)
-    # A list whose entries are wrong is also too short: only the innermost errors tell what to mend.
     inside = {error["loc"][:length] for error in errors for length in range(len(error["loc"]))}
-    for error in (error for error in errors if error["loc"] not in inside):
-        kind, key, says = error["type"], _key(tree, error["loc"]), error["msg"]
+    return [error for error in errors if error["loc"] not in inside]
+
+
+def _problems(fault: ValidationError, tree: Mapping[str, Any], file: str, unknown: ProblemName) -> Iterable[Problem]:
+    for error in innermost(fault):
+        kind, key, says = error["type"], key_of(tree, error["loc"]), error["msg"]
         if kind in _OWN:
             yield Problem(file, key, _OWN[kind], f"it reads {_shown(error.get('input'))}", says)
         elif kind in _OF_PYDANTIC:
@@ -86,15 +91,19 @@ def _shown(value: object) -> str:
     return text if len(text) <= 120 else text[:119] + "…"
 
 
-def _key(tree: Any, loc: Sequence[int | str]) -> str:
+_NAMES: Final = ("id", "name", "who", "clause", "discharge", "applies")
+"""Keys by which officers know a table of a list."""
+
+
+def key_of(tree: Any, loc: Sequence[int | str]) -> str:
     """A key as officers write it: `assistance_inpatient.benefits.低保对象.cap`."""
     parts: list[str] = []
     node: Any = tree
     for part in loc:
         if isinstance(part, int) and isinstance(node, Sequence) and part < len(node):
             node = node[part]
-            name = node.get("id") or node.get("who") or node.get("clause") if isinstance(node, Mapping) else None
-            if parts and parts[-1] in ("layers", "watches", "interpretations", "left_out"):
+            name = next((node[key] for key in _NAMES if key in node), None) if isinstance(node, Mapping) else None
+            if parts and parts[-1] in ("layers", "watches", "interpretations", "left_out", "cases", "story"):
                 parts.pop()
             parts.append(str(name) if name else str(part))
         elif isinstance(node, Mapping) and part in node:

@@ -4,7 +4,8 @@ import pytest
 
 from contracts.pack_file import load_directory
 from contracts.pack_problem import PackError
-from workers.rehearsal.cases import Difference, read_cases, run
+from workers.rehearsal.case_format import read_cases
+from workers.rehearsal.cases import Difference, run
 
 PACK = load_directory().for_region("331000")
 STORY = """
@@ -71,10 +72,12 @@ def test_a_difference_reads_as_a_sentence():
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("copay_polcy = 10_000", "copay_polcy: case_is_malformed"),
+        ("copay_polcy = 10_000", "a_case.A.copay_polcy: case_is_malformed"),
         ("copay_policy = 10_000, pays = { assistence = 1 }", "case_is_malformed"),
-        ('copay_policy = 10_000, reverse = "B"', "either a discharge or a reverse"),
+        ('copay_policy = 10_000, reverse = "B"', "a row is one of discharge, reverse, applies, becomes"),
         ("copay_policy = 10_000, funds = { hifp_pay = 1 }", "write total"),
+        ('copay_policy = 10_000, applies = "P"', "a row is one of discharge, reverse, applies, becomes"),
+        ('application = { applicant = "困难人员", year = 2020 }', "belong together"),
         ('copay_policy = 10_000, med_type = "21"', "its kind, or its med_type"),
         ('copay_policy = 10_000, nothing = { supplementary = "no_reason" }', "case_is_malformed"),
     ],

@@ -10,7 +10,8 @@ from contracts.pack_check import check
 from contracts.pack_file import CASES_SUFFIX, SHIPPED, files_of, load_directory, load_otherwise, load_pack
 from contracts.pack_format import Interpretation
 from contracts.vocabulary import CARE_OF_MED_TYPE, FUND_FIELDS, Care, Exclusion
-from workers.rehearsal.cases import Case, cases_of, run
+from workers.rehearsal.case_format import Case
+from workers.rehearsal.cases import cases_of, run
 
 PACKS = {pack.region: pack for pack in load_directory().packs}
 CASES = [(pack, case) for pack in PACKS.values() for case in cases_of(pack)]

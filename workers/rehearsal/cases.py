@@ -3,25 +3,20 @@
 They are the part of a pack that an officer checks with a calculator. The format stands in `contracts/packs/README.md`.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import date
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
-from pydantic import Field, PlainValidator, ValidationError, model_validator
 
 from contracts.money import Fen, parse_yuan, yuan
 from contracts.pack import Pack, PackSet
-from contracts.pack_fields import ExclusionWord, FundField, LayerWord, Money, Region, Text
-from contracts.pack_file import CASES_SUFFIX, SHIPPED, files_of, load_directory, parse_toml
-from contracts.pack_format import Section
-from contracts.pack_problem import PackError, Problem
+from contracts.pack_file import CASES_SUFFIX, SHIPPED, files_of, load_directory
 from contracts.payout import CombinedPayout
 from contracts.signals import Signal
-from contracts.vocabulary import HOSPITAL_SHARE, Kind, LayerId, Reason, Refusal, SignalKind
+from contracts.vocabulary import HOSPITAL_SHARE, Kind, LayerId, SignalKind
 from workers.adjudication.refuse import RefusedError
+from workers.rehearsal.case_format import Case, Person, Step, read_cases
 from workers.settlement.offline import Settler
 
 MED_TYPE_OF_KIND: Final = {"住院": "21", "特殊病种门诊": "14", "门诊": "11", "急诊": "13"}
@@ -34,98 +29,6 @@ PARTS: Final = {
     "self_pay": "fulamt_ownpay_amt",
 }
 """The words of a case for the four parts of a bill as basic insurance left them, and their wire fields."""
-
-
-def _signed(value: object) -> Fen:
-    if isinstance(value, int | Decimal) and not isinstance(value, bool) and value * 100 % 1 == 0:
-        return int(value * 100)
-    raise ValueError("write yuan with at most two decimals, without quotes")
-
-
-SignedMoney = Annotated[Fen, PlainValidator(_signed)]
-Amounts = dict[LayerWord, SignedMoney]
-ReasonWord = Annotated[Reason, PlainValidator(Reason)]
-WarningWord = Annotated[SignalKind, PlainValidator(SignalKind)]
-Words = Annotated[tuple[Text, ...], Field(strict=False)]
-Part = Literal["copay_policy", "copay_catalogue", "over_limit", "self_pay"]
-
-
-class Person(Section):
-    """Who a case or one of its rows is about. What is not said comes from the case; what it does not say is usual.
-
-    `who` are words of the pack's benefit tables, `codes` identity codes, valid from `since` to `until`.
-    """
-
-    who: Words | None = None
-    codes: Words | None = None
-    since: date | None = None
-    until: date | None = None
-    insutype: Text | None = None
-    region: Region | None = None
-    premium_subsidised: bool | None = None
-
-
-class Step(Person):
-    """One row of a story: a discharge or a reversal on a `day`, and what Yidan must answer.
-
-    `copay_policy` is the in-scope money that basic insurance has left; `total` minus all parts is what it paid.
-    `pays` names every computed layer that pays anything; a reversal takes back negative amounts and `corrects` others.
-    """
-
-    day: date
-    discharge: Text | None = None
-    reverse: Text | None = None
-    kind: Literal["住院", "特殊病种门诊", "门诊", "急诊"] | None = None
-    med_type: Text | None = None
-    admitted: date | None = None
-    where: Region | None = None
-    total: Money | None = None
-    copay_catalogue: Money = 0
-    copay_policy: Money = 0
-    over_limit: Money = 0
-    self_pay: Money = 0
-    funds: dict[FundField, Money] = Field(default_factory=dict)
-    own_account: Money | None = None
-    excluded: Annotated[tuple[ExclusionWord, ...], Field(strict=False)] = ()
-
-    pays: Amounts = Field(default_factory=dict)
-    pending: Amounts = Field(default_factory=dict)
-    nothing: dict[LayerWord, ReasonWord] = Field(default_factory=dict)
-    left: dict[Part, Money] | None = None
-    warns: Annotated[tuple[WarningWord, ...], Field(strict=False)] = ()
-    withdraws: Annotated[tuple[WarningWord, ...], Field(strict=False)] = ()
-    caps: Annotated[tuple[LayerWord, ...], Field(strict=False)] | None = None
-    corrects: dict[str, Amounts] = Field(default_factory=dict)
-    refused: Annotated[Refusal, PlainValidator(Refusal)] | None = None
-
-    @model_validator(mode="after")
-    def _one_act(self) -> "Step":
-        if (self.discharge is None) == (self.reverse is None):
-            raise ValueError("a row is either a discharge or a reverse")
-        if self.discharge is not None and (self.kind is None) == (self.med_type is None):
-            raise ValueError("a discharge says its kind, or its med_type")
-        if "hifp_pay" in self.funds:
-            raise ValueError("write total: what the parts do not add up to is paid by basic insurance")
-        return self
-
-    @property
-    def name(self) -> str:
-        """How the row is called in a report."""
-        return self.discharge or f"reverse {self.reverse}"
-
-
-class Case(Person):
-    """One person's year, told in order."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    says: Text
-    story: Annotated[tuple[Step, ...], Field(strict=False, min_length=1)]
-
-
-class CaseFile(Section):
-    """A pack's golden cases."""
-
-    cases: Annotated[tuple[Case, ...], Field(strict=False)] = ()
 
 
 class Difference(NamedTuple):
@@ -144,18 +47,6 @@ class Difference(NamedTuple):
     def is_money(self) -> bool:
         """Whether the disagreement is about an amount that somebody would receive."""
         return self.what.startswith(("pays ", "pending ", "corrects "))
-
-
-def read_cases(text: str, file: str) -> tuple[Case, ...]:
-    """The cases of a file. Raises `PackError`."""
-    try:
-        return CaseFile.model_validate(parse_toml(text, file)).cases
-    except ValidationError as fault:
-        fix = "see contracts/packs/README.md"
-        raise PackError(
-            Problem(file, ".".join(map(str, error["loc"])), "case_is_malformed", error["msg"], fix)
-            for error in fault.errors(include_url=False, include_context=False)
-        ) from None
 
 
 def codes_of_words(pack: Pack) -> dict[str, str | None]:
@@ -190,13 +81,23 @@ class Answer(Protocol):
 def event_of(case: Case, step: Step, number: int, pack: Pack, words: Mapping[str, str | None]) -> bytes:
     """The event that a gateway would send for a row, as bytes. `number` orders the rows of a day."""
     told: dict[str, Any] = {
-        "psn_no": f"case-{case.name}"[:64].replace("_", "-"),
         "msgid": f"{number}",
-        "setl_time": f"{step.day}T10:{number:02d}:00+08:00",
+        "psn_no": f"case-{case.name}"[:64].replace("_", "-"),
         "insuplc_admdvs": step.region or case.region or pack.county or pack.region,
     }
+    at = f"{step.day}T10:{number:02d}:00+08:00"
     if step.reverse is not None:
-        return orjson.dumps({"type": "reversed", "setl_id": step.reverse, "mdtrt_id": step.reverse, **told})
+        told |= {"type": "reversed", "setl_id": step.reverse, "mdtrt_id": step.reverse, "setl_time": at}
+        return orjson.dumps(told)
+    if step.becomes is not None:
+        periods = _periods(case, step, [_code(case, word, words) for word in step.becomes])
+        return orjson.dumps({"type": "identity_changed", "psn_no": told["psn_no"], "known_at": at, "psn_idet": periods})
+    if step.application is not None:
+        found = step.application.model_dump()
+        found["other_assistance"] = yuan(step.application.other_assistance)
+        found["applied_on"] = f"{step.application.applied_on or step.day}"
+        told |= {"type": "application_decided", "application_id": step.applies, "known_at": at}
+        return orjson.dumps(told | found)
     parts = {part: getattr(step, part) for part in PARTS}
     total = sum(parts.values()) if step.total is None else step.total
     basic = total - sum(parts.values())
@@ -205,6 +106,7 @@ def event_of(case: Case, step: Step, number: int, pack: Pack, words: Mapping[str
     parts["copay_policy"] += basic
     told |= {
         "type": "settled",
+        "setl_time": at,
         "setl_id": step.discharge,
         "mdtrt_id": step.discharge,
         "insutype": step.insutype or case.insutype or "390",
@@ -225,18 +127,31 @@ def event_of(case: Case, step: Step, number: int, pack: Pack, words: Mapping[str
     return orjson.dumps(told)
 
 
-def _identities(case: Case, step: Step, words: Mapping[str, str | None]) -> list[dict[str, str | None]]:
+Periods = list[dict[str, str | None]]
+
+
+def _identities(case: Case, step: Step, words: Mapping[str, str | None]) -> Periods | None:
+    """The event's own identity list; None where neither row nor case says who the person is."""
     teller: Person = case if step.who is None and step.codes is None else step
-    unknown = [word for word in teller.who or () if word not in words]
-    if unknown:
-        raise ValueError(f"{case.name}: no row of the pack is for {'、'.join(unknown)}")
-    codes = [*(words[word] for word in teller.who or ()), *(teller.codes or ())]
+    if teller.who is None and teller.codes is None:
+        return None
+    return _periods(case, step, [*(_code(case, word, words) for word in teller.who or ()), *(teller.codes or ())])
+
+
+def _periods(case: Case, step: Step, codes: Iterable[str | None]) -> Periods:
     since, until = step.since or case.since, step.until or case.until
     return [
         {"psn_idet_type": code, "begntime": f"{since or '2000-01-01'}", "endtime": f"{until}" if until else None}
         for code in codes
         if code is not None
     ]
+
+
+def _code(case: Case, word: str, words: Mapping[str, str | None]) -> str | None:
+    """The code behind a word of the pack; a code is its own."""
+    if word not in words and not word.isascii():
+        raise ValueError(f"{case.name}: no row of the pack is for {word}")
+    return words.get(word, word)
 
 
 def run(case: Case, pack: Pack) -> list[Difference]:
@@ -258,16 +173,18 @@ def _compare(step: Step, taken: Answer) -> Iterator[Compared]:
     if refusal != step.refused:
         detail = f" ({taken.refusal.detail})" if taken.refusal else ""
         yield "refused", step.refused or "accepted", f"{refusal or 'accepted'}{detail}"
-    if taken.refusal:
-        return
-    own, others = None, {}
+    own: CombinedPayout | None = None
+    others: dict[str, CombinedPayout] = {}
     for payout in taken.payouts:
-        if payout["kind"] == Kind.READJUDICATION:
-            others[payout["setl_id"]] = payout
-        else:
+        name = payout["setl_id"] if "setl_id" in payout else payout["application_id"]
+        if payout["kind"] != Kind.READJUDICATION and name in (step.discharge, step.reverse, step.applies):
             own = payout
+        else:
+            others[name] = payout
     if own is not None:
         yield from _compare_own(step, own)
+    else:
+        yield from _amounts("pays", step.pays, {})
     for name in sorted(set(step.corrects) | set(others)):
         found = _moved(others[name]) if name in others else {}
         yield from _amounts(f"corrects {name}", step.corrects.get(name, {}), found)
