@@ -21,7 +21,7 @@ from contracts.vocabulary import CARE_OF_MED_TYPE, Care, Exclusion
 
 
 class Settled(Message):
-    """`settled`: a bill that basic insurance has settled (2304 `setlinfo`). Amounts are in fen once read."""
+    """`settled`: a bill that basic insurance has settled (2304 `setlinfo`)."""
 
     type: Literal["settled"]
     msgid: MessageId

@@ -44,7 +44,7 @@ class IdentityChanged(Message):
 
 
 class OpeningBalance(Message):
-    """What one layer had counted and paid before Yidan kept the year: `base` and `paid` in fen."""
+    """What one layer had counted and paid before Yidan kept the year."""
 
     base: Amount
     paid: Amount

@@ -7,13 +7,14 @@ field of each kind, whether the person has three settlements or three hundred.
     y|psn|region|year        Year        accumulators, signals
     e|psn|region|year|i      Entry       one accepted fact and what it was paid
     s|psn|setl_id            SettlementMark   which entry it became, or that it was reversed before it came
+    s|psn|:application_id    SettlementMark   the same for a decided application; `:` stands in no identifier
     m|psn|msgid              MessageMark      what the message did, or that it was voided before it came
     k|digest                 PackText    a pack's own text
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
@@ -116,11 +117,20 @@ class SettlementMark:
     reversed_by: str | None = None
 
 
+class Deed(NamedTuple):
+    """What a message did, and to which settlement of which ledger. A voided message did nothing yet."""
+
+    what: Literal["settled", "repeated", "reversed", "voided"]
+    setl_id: str | None = None
+    region: str | None = None
+    year: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class MessageMark:
-    """What the messages with this id did: (`settled`|`repeated`|`reversed`|`voided`, setl_id) each."""
+    """What the messages with this id did. Senders promise that there is one; where there are more, all are kept."""
 
-    did: tuple[tuple[str, str], ...] = ()
+    deeds: tuple[Deed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +182,11 @@ def entry_field(psn_no: str, region: str, year: int, index: int) -> str:
 def settlement_field(psn_no: str, setl_id: str) -> str:
     """`s|psn|setl_id`."""
     return f"s|{psn_no}|{setl_id}"
+
+
+def application_field(psn_no: str, application_id: str) -> str:
+    """`s|psn|:application_id`."""
+    return f"s|{psn_no}|:{application_id}"
 
 
 def message_field(psn_no: str, msgid: str) -> str:

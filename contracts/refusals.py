@@ -163,14 +163,61 @@ MENDS: Final[dict[Refusal, Mend]] = {
         "撤销不能被冲正。如需恢复，以新的 setl_id 重新结算。",
         "A reversal cannot be voided. To restore the settlement, settle again under a new setl_id.",
     ),
+    Refusal.MESSAGE_ID_WAS_USED_TWICE: Mend(
+        "ask",
+        "该报文ID下有不止一笔结算，无法判断冲正哪一笔。按 setl_id 撤销。",
+        "Several settlements came under this message id. Reverse the one that is meant by its setl_id.",
+    ),
+    # about a person
     Refusal.IDENTITY_LIST_CONTRADICTS_ITSELF: Mend(
         "ask",
         "同一 known_at 有两份不同的身份清单。核实后以更晚的 known_at 发送正确的一份。",
         "Two different lists claim the same known_at. Find the right one and send it with a later known_at.",
     ),
-    Refusal.EVENT_TYPE_IS_NOT_SETTLED_YET: Mend(
-        "stop",
-        "该类型已约定但本版本尚不处理。原文保留在隔离主题，待版本支持后重放。",
-        "Agreed, but not yet handled by this version. Kept in quarantine, to be replayed when it is.",
+    Refusal.OPENING_BALANCE_CONTRADICTS_ITSELF: Mend(
+        "ask",
+        "同一 known_at 有两份不同的年度结转。核实后以更晚的 known_at 发送正确的一份。",
+        "Two different balances claim the same known_at. Find the right one and send it with a later known_at.",
+    ),
+    Refusal.LAYER_IS_NOT_COMPUTED_HERE: Mend(
+        "resend",
+        "结转的待遇层不由该统筹区的政策包计算。只结转本系统计算的层。",
+        "The region's pack does not compute this layer. Carry in only layers that it computes.",
+    ),
+    # about an application
+    Refusal.NOTHING_IS_PAID_ON_APPLICATION_HERE: Mend(
+        "ask",
+        "该统筹区没有依申请支付的待遇。核对 insuplc_admdvs。",
+        "This region pays no layer on application. Check insuplc_admdvs.",
+    ),
+    Refusal.APPLICANT_IS_UNKNOWN: Mend(
+        "resend",
+        "申请人类别不在政策包所列之内。改用政策包的类别名称。",
+        "The pack knows no such applicant. Send one of its words.",
+    ),
+    Refusal.HARDSHIP_STATUS_NOT_APPLIED_FOR: Mend(
+        "ask",
+        "其他因病困难人员须先申请特困、低保、低边。有结果后再作审核决定。",
+        "This applicant must first have asked for a hardship identity. Decide again when that was answered.",
+    ),
+    Refusal.APPLICANT_IS_NOT_ENTITLED: Mend(
+        "ask",
+        "非本地户籍且连续参保年限不足。核对 resident 和 insured_years。",
+        "Neither resident nor insured here long enough. Check resident and insured_years.",
+    ),
+    Refusal.APPLIED_AFTER_THE_DEADLINE: Mend(
+        "ask",
+        "申请日期已过该年度的截止日期。核对 applied_on 和 year。",
+        "Applied for after the year's deadline. Check applied_on and year.",
+    ),
+    Refusal.OBJECTIONS_ARE_OPEN: Mend(
+        "ask",
+        "公示有异议，不得支付。异议处理完毕后再发送决定。",
+        "Objections were made. Send the decision when they are answered.",
+    ),
+    Refusal.DECISION_CONTRADICTS_ITSELF: Mend(
+        "ask",
+        "同一申请在同一 known_at 有不同决定，或改变了年度。以更晚的 known_at 发送正确的决定；换年度须另立申请。",
+        "Two decisions of one application at one known_at, or for two years. Send the right one later, or a new id.",
     ),
 }

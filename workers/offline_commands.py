@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from contracts.pack import PackSet
 from contracts.pack_file import load_directory
-from contracts.pack_rules import PackError
+from contracts.pack_problem import PackError
 from workers.exits import Exit
 from workers.settlement.offline import Settler
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from contracts.pack import PackSet
 from contracts.pack_file import load_directory, load_pack
-from workers.adjudication.ledger import Books
+from workers.adjudication.books import Books
 from workers.http import HealthPage
 from workers.kafka.inputs import Inputs
 from workers.kafka.log import KafkaLog

@@ -26,7 +26,7 @@ from contracts.pack_file import load_directory, load_pack
 from contracts.payout import CombinedPayout
 from contracts.vocabulary import Kind
 from workers.adjudication.adjudicate import Adjudication, adjudicate
-from workers.adjudication.ledger import Books
+from workers.adjudication.books import Books
 from workers.adjudication.payout import settlement_payout
 from workers.adjudication.plan import codes_on
 from workers.adjudication.refuse import RefusedError

@@ -56,7 +56,9 @@ def sorted_signals(signals: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Signals by kind and layer; their order says nothing. Ids, clauses and causes are not compared."""
     kept = ("kind", "layer", "state", "psn_no", "region", "year", "revision")
     compared = [{key: signal[key] for key in kept} for signal in signals]
-    return sorted(compared, key=lambda signal: (signal["region"], signal["year"], signal["kind"], signal["layer"] or ""))
+    return sorted(
+        compared, key=lambda signal: (signal["region"], signal["year"], signal["kind"], signal["layer"] or "")
+    )
 
 
 def different(auditor: Any, core: Any, where: str) -> list[str]:

@@ -1,11 +1,14 @@
 """A person's year as people would tell it: steps along the accounts, and corrections that move the rest."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from contracts.money import yuan
+from contracts.pack import PackSet
 from contracts.pack_file import load_directory
 from contracts.payout import CombinedPayout
+from contracts.vocabulary import Care, LayerId, Refusal
 from workers.settlement.offline import Settler
 
 
@@ -97,3 +100,20 @@ def test_a_stay_that_a_layer_does_not_cover_leaves_its_account_alone() -> None:
     (second,) = take(settler, bill("B", "2019-04-01", inscp_scp_amt=6_000))
     # Only B counts: (6,000 − 5,000) × 0.78.
     assert paid(second, "serious_illness") == ("780.00", "780.00", "fixmedins")
+
+
+def test_a_fund_field_that_two_layers_share_belongs_to_the_one_that_looks_at_the_settlement() -> None:
+    city = next(pack for pack in load_directory().packs if pack.region == "331000")
+    # Both assistance layers take inpatients and share maf_pay: one for residents, the other for employees.
+    layers = tuple(
+        replace(layer, cares=frozenset({Care.INPATIENT}), insutypes=frozenset({insutypes[layer.id]}))
+        if layer.id in (insutypes := {LayerId.ASSISTANCE_INPATIENT: "390", LayerId.ASSISTANCE_OUTPATIENT: "310"})
+        else layer
+        for layer in city.layers
+    )
+    for insutype in ("390", "310"):
+        settler = Settler(PackSet([replace(city, layers=layers)]))
+        event = bill("A", "2021-03-01", inscp_scp_amt=1_000, insuplc_admdvs="331002", insutype=insutype, maf_pay=100)
+        refusal = settler.take(json.dumps(event).encode()).refusal
+        assert refusal is not None
+        assert (refusal.reason, refusal.field) == (Refusal.LAYER_ALREADY_PAID, "maf_pay")

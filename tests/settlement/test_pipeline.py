@@ -3,15 +3,20 @@
 import json
 from collections.abc import Iterator
 from random import Random
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from contracts.events import TOPIC_OF_TYPE
 from contracts.journal import read_field
 from contracts.pack_file import load_directory, load_pack
 from contracts.payout import READ_PAYOUT
 from contracts.signals import READ_SIGNAL
-from contracts.topics import DISCHARGES
-from workers.adjudication.ledger import Books
+from contracts.topics import DISCHARGES, INPUTS
+from tests.adjudication.corrected_years import corrected_years
+from workers.adjudication.books import Books
 from workers.adjudication.refuse import BrokenInvariantError
 from workers.rehearsal.county import county, partition_key
 from workers.settlement.loaded import LoadedShelf
@@ -124,7 +129,8 @@ def test_history_is_folded_under_the_pack_it_was_decided_under_even_when_the_fil
 
 
 def _record(event: dict[str, object], offset: int) -> Incoming:
-    return Incoming(DISCHARGES, 0, offset, str(event["psn_no"]).encode(), json.dumps(event).encode())
+    topic = TOPIC_OF_TYPE[str(event["type"])]
+    return Incoming(topic, 0, offset, str(event["psn_no"]).encode(), json.dumps(event).encode())
 
 
 def test_a_field_that_was_not_read_can_be_neither_used_nor_written() -> None:
@@ -135,3 +141,26 @@ def test_a_field_that_was_not_read_can_be_neither_used_nor_written() -> None:
 
     with pytest.raises(BrokenInvariantError):
         shelf.put("p|P1", Person())
+
+
+@settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(corrected_years(load_directory()), st.data())
+def test_every_kind_of_event_meets_in_a_batch_what_it_would_meet_alone(
+    year: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    settler = Settler(load_directory())
+    books = Books(load_directory(), load_pack)
+    store = Store()
+    offset = 0
+    while year:
+        size = data.draw(st.sampled_from((1, 2, 5, 30)))
+        chunk, year = year[:size], year[size:]
+        records = [_record(event, offset + place) for place, event in enumerate(chunk)]
+        offset += size
+        payouts, signals = store.run(books, records)
+        chunk.sort(key=lambda event: INPUTS.index(TOPIC_OF_TYPE[str(event["type"])]))
+        taken = [settler.take(json.dumps(event).encode()) for event in chunk]
+        assert [json.loads(payout) for payout in payouts] == [payout for each in taken for payout in each.payouts]
+        assert [json.loads(signal) for signal in signals] == [signal for each in taken for signal in each.signals]
+    assert store.rounds <= 3
+    assert {name: read_field(name, text) for name, text in store.fields.items()} == dict(settler.shelf)

@@ -10,7 +10,7 @@ from contracts.events import TOPIC_OF_TYPE
 from contracts.pack_file import load_directory, load_pack
 from contracts.quarantine import ORIGINAL_BYTES_MAX, READ_REFUSED
 from contracts.vocabulary import Refusal
-from workers.adjudication.ledger import Books
+from workers.adjudication.books import Books
 from workers.rehearsal.broken import BROKEN, NEEDS_AN_EARLIER_ONE, TOO_LARGE, card_number, encoded, whole
 from workers.settlement.offline import Settler
 from workers.settlement.pipeline import Batch, BatchResult

@@ -82,7 +82,7 @@ def adjudicate(
         account = after.get(layer.id, NO_ACCOUNT)
         if layer.mode == "on_application":
             decisions.append(pend(layer, row, base, account))
-            after[layer.id] = Account(account.base + base, account.paid, account.cap)
+            after[layer.id] = Account(account.base + base, account.paid, row.cap)
             continue
         fits = None if reported_later is None else sum(left) - reported_later[position]
         decision = decide(layer, row, base, account, fits)

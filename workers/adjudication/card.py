@@ -183,7 +183,7 @@ def _left_out(page: Page, city: PackFile) -> None:
 # ── The list of packs ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def packs_listed(packs: PackSet) -> list[str]:
+def overview(packs: PackSet) -> list[str]:
     """One line a pack, aligned: region, name, computed layers since when, readings still assumed, digest."""
     rows = [("region", "name", "computed layers", "assumed", "digest")]
     for pack in sorted(packs.packs, key=lambda pack: pack.county or pack.region):

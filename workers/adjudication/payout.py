@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from contracts.application import ApplicationDecided
 from contracts.discharge import Settled
 from contracts.journal import Entry, Share
 from contracts.money import Fen, yuan
@@ -164,6 +165,45 @@ def settlement_payout(
     if others:
         payout["other_payments"] = {name: yuan(amount) for name, amount in others.items()}
     return payout
+
+
+def application_payout(
+    decision: ApplicationDecided, pack: Pack, share: Share, said: Fen, *, revision: int, cause: Cause
+) -> CombinedPayout:
+    """The payout of a decided application: one line, to the person. `said` is what the previous revision said."""
+    layer = next(layer for layer, _ in pack.layers_on(f"{decision.year}-12-31") if layer.id == share.layer)
+    delta = share.paid - said
+    clauses, readings = _grounds(layer, None, True, False)
+    return {
+        "type": "combined_payout",
+        # `:` stands in no identifier, so no settlement's payout can have this id.
+        "payout_id": f"{decision.psn_no}:application:{decision.application_id}:{revision}",
+        "kind": Kind.APPLICATION,
+        "application_id": decision.application_id,
+        "psn_no": decision.psn_no,
+        "insuplc_admdvs": decision.insuplc_admdvs,
+        "year": decision.year,
+        "revision": revision,
+        "cause": cause,
+        "pack": pack_used(pack),
+        "fund_pay_sumamt": yuan(share.paid),
+        "lines": [
+            {
+                "seq": 1,
+                "layer": layer.id,
+                "label": layer.label,
+                "fund_pay_type": layer.fund_pay_type,
+                "status": Status.PAID if share.paid else Status.NOTHING,
+                "reason": None,
+                "fund_payamt": yuan(share.paid),
+                "delta": yuan(delta),
+                "payable": delta != 0,
+                "payee": Payee.PERSON if delta else None,
+                "clauses": clauses,
+                "readings": readings,
+            }
+        ],
+    }
 
 
 def reversal_payout(entry: Entry, bill: Settled, pack: Pack, *, revision: int, cause: Cause) -> CombinedPayout:

@@ -1,10 +1,11 @@
 """Which layers look at a settlement at all, and whose payments were made elsewhere: everything but the amounts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from contracts.discharge import Settled
 from contracts.pack import Layer, Pack
-from contracts.vocabulary import FUND_FIELDS, Care, Day, Exclusion, Reason, Status
+from contracts.vocabulary import FUND_FIELDS, Care, Exclusion, LayerId, Reason, Status
 from workers.adjudication.layer import Decision
 
 
@@ -57,20 +58,32 @@ class Planner:
     def _make(
         editions: tuple[tuple[Layer, bool], ...], insutype: str, care: Care, exclusions: frozenset[Exclusion]
     ) -> Plan:
+        reasons = {layer.id: _not_looked_at(layer, there, insutype, care, exclusions) for layer, there in editions}
         owner: dict[str, Layer] = {}
         for layer, _ in editions:
             for name in layer.fund_fields:
                 held = owner.get(name)
-                if held is None or (care in layer.cares and held.mode != "reported" and care not in held.cares):
+                if held is None or _fits_better(layer, held, reasons, care):
                     owner[name] = layer
         steps = []
-        for layer, in_force in editions:
-            reason = _not_looked_at(layer, in_force, insutype, care, exclusions)
+        for layer, _ in editions:
+            reason = reasons[layer.id]
             reports = tuple(name for name in layer.fund_fields if owner[name] is layer)
             steps.append(Step(layer, reason, reports, _quiet(layer, reason)))
         unnamed = tuple(name for name in FUND_FIELDS if name not in owner)
         first_computed = next((i for i, step in enumerate(steps) if step.layer.mode != "reported"), len(steps))
         return Plan(tuple(steps), unnamed, first_computed)
+
+
+def _fits_better(layer: Layer, held: Layer, reasons: Mapping[LayerId, Reason | None], care: Care) -> bool:
+    """Whether a fund field that two layers name stands for `layer` rather than for the one before it.
+
+    The pack check lets two layers share a field only if no settlement is looked at by both. The one that looks owns it;
+    where none does, the first that covers the care, or the first of all.
+    """
+    if held.mode == "reported" or (reasons[layer.id] is None) != (reasons[held.id] is None):
+        return held.mode != "reported" and reasons[layer.id] is None
+    return care in layer.cares and care not in held.cares
 
 
 def _not_looked_at(
@@ -93,8 +106,3 @@ def _quiet(layer: Layer, reason: Reason | None) -> Decision | None:
     if layer.mode == "reported":
         return Decision(layer, Status.REPORTED, None)
     return None if reason is None else Decision(layer, Status.NOTHING, reason)
-
-
-def codes_on(bill: Settled, day: Day) -> tuple[str, ...]:
-    """The identities of the bill's own snapshot that are valid on `day`."""
-    return tuple([period.psn_idet_type for period in bill.psn_idet or () if period.covers(day)])

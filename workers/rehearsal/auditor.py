@@ -17,11 +17,14 @@ from workers.rehearsal.auditor_facts import (
     Grant,
     Ledger,
     LedgerKey,
+    latest_decision,
     layer_on_application,
     ledger_of,
     ledgers,
     moment,
     of_type,
+    opening_of,
+    opening_statement,
     same_application,
     signals_standing,
     taken_back,
@@ -153,7 +156,8 @@ class Auditor:
         if setl_id in taken_back(self.facts):
             return frozenset(), "repeated"
         settled = self._settled(setl_id)
-        return frozenset() if settled is None else self._later_settlements(settled), None
+        refusals = frozenset({"message_was_voided"} if event["msgid"] in voided_messages(self.facts) else ())
+        return refusals | (frozenset() if settled is None else self._later_settlements(settled)), None
 
     def _later_settlements(self, settled: Event) -> frozenset[str]:
         """A pack may demand that the last settlement of a year is taken back first."""
@@ -183,15 +187,32 @@ class Auditor:
 
     def _judged_carried_in(self, event: Event) -> tuple[frozenset[str], str | None]:
         known = pack_for(self.packs, event["insuplc_admdvs"])
-        return frozenset({"no_pack_for_region"} if known is None else ()), None
+        if known is None:
+            return frozenset({"no_pack_for_region"}), None
+        held = opening_statement(self.facts, self.packs, (known.region, event["year"]))
+        if held is None or moment(held["known_at"]) < moment(event["known_at"]):
+            return frozenset(), None
+        if moment(held["known_at"]) > moment(event["known_at"]):
+            return frozenset(), "stale"
+        same = opening_of(held) == opening_of(event)
+        return (frozenset(), "repeated") if same else (frozenset({"opening_balance_contradicts_itself"}), None)
 
     def _judged_application(self, event: Event) -> tuple[frozenset[str], str | None]:
         pack = pack_for(self.packs, event["insuplc_admdvs"])
         layer = None if pack is None else layer_on_application(pack, event["year"])
         if layer is None or layer.application is None:
             return frozenset({"no_pack_for_region"}), None
-        if any(moment(fact["known_at"]) >= moment(event["known_at"]) for fact in same_application(self.facts, event)):
-            return frozenset(), "stale"
+        earlier = same_application(self.facts, event)
+        if earlier:
+            last = latest_decision(self.facts, event)
+            if moment(last["known_at"]) > moment(event["known_at"]):
+                return frozenset(), "stale"
+            if last == event:
+                return frozenset(), "repeated"
+            if moment(last["known_at"]) == moment(event["known_at"]) or last["year"] != event["year"]:
+                return frozenset({"decision_contradicts_itself"}), None
+        if not event["approved"]:
+            return frozenset(), None
         if event["applicant"] in layer.application.hardship_first and event.get("hardship_application") == "not_made":
             return frozenset({"hardship_status_not_applied_for"}), None
         return frozenset(), None

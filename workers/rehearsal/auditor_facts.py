@@ -149,16 +149,25 @@ def identities_that_count(facts: Sequence[Event], settled: Event) -> frozenset[s
 # Balances carried in ────────────────────────────────────────────────────────────────────────────
 
 
-def opening_balances(facts: Sequence[Event], packs: PackSet, key: LedgerKey) -> Accounts:
-    """What the year's layers had counted and paid before its first entry, by the statement known last."""
+def opening_statement(facts: Sequence[Event], packs: PackSet, key: LedgerKey) -> Event | None:
+    """The statement of the year that was known last."""
     statements = [
         fact
         for fact in of_type(facts, "carried_in")
         if (pack := pack_for(packs, fact["insuplc_admdvs"])) is not None and (pack.region, fact["year"]) == key
     ]
-    latest = max(statements, key=lambda fact: moment(fact["known_at"]), default=None)
-    balances = {} if latest is None else latest["layers"]
+    return max(statements, key=lambda fact: moment(fact["known_at"]), default=None)
+
+
+def opening_of(statement: Event | None) -> Accounts:
+    """What a statement says that each layer had counted and paid."""
+    balances = {} if statement is None else statement["layers"]
     return {layer: Account(yuan(balance["base"]), yuan(balance["paid"])) for layer, balance in balances.items()}
+
+
+def opening_balances(facts: Sequence[Event], packs: PackSet, key: LedgerKey) -> Accounts:
+    """What the year's layers had counted and paid before its first entry, by the statement known last."""
+    return opening_of(opening_statement(facts, packs, key))
 
 
 # Decided applications ───────────────────────────────────────────────────────────────────────────

@@ -35,7 +35,7 @@ def heading(event: Event, name: str, kind: str, revision: int) -> Payout:
         "type": "combined_payout",
         "kind": kind,
         "revision": revision,
-        "payout_id": f"{event['psn_no']}:{name.removeprefix('application ')}:{revision}",
+        "payout_id": f"{event['psn_no']}:{name.replace('application ', 'application:')}:{revision}",
         "cause": cause,
     }
 

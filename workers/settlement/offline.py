@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contracts.pack import PackSet
 from contracts.pack_file import load_pack
 from contracts.quarantine import Refused
-from workers.adjudication.ledger import Books, Outcome
+from workers.adjudication.books import Books, Outcome
 from workers.adjudication.refuse import RefusedError
 from workers.adjudication.shelf import OpenShelf
 from workers.settlement.decode import decode

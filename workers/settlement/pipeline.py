@@ -8,34 +8,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from contracts.discharge import Reversed, Settled
 from contracts.events import Event
-from contracts.journal import (
-    SettlementMark,
-    Year,
-    entry_field,
-    message_field,
-    pack_field,
-    person_field,
-    settlement_field,
-    year_field,
-)
 from contracts.money import Fen, parse_yuan
 from contracts.payout import CombinedPayout
 from contracts.signals import Signal
 from contracts.topics import INPUTS
-from workers.adjudication.ledger import Books, Outcome, placed
+from workers.adjudication.books import Books, Outcome
 from workers.adjudication.refuse import RefusedError
 from workers.settlement.decode import decode
 from workers.settlement.emit import payout_record, signal_record
 from workers.settlement.loaded import LoadedShelf
 from workers.settlement.quarantine import quarantined
+from workers.settlement.reach import Reach
 from workers.settlement.records import Incoming, Outgoing
 from workers.settlement.take import take, time_of
 from workers.settlement.validate import refuse_card_numbers, refuse_misplaced
-
-Ledger = tuple[str, str, int]
-"""psn_no, region, year."""
 
 
 @dataclass(slots=True)
@@ -74,6 +61,8 @@ class Batch:
         self._read: list[tuple[Incoming, Event | RefusedError]] = [
             (record, self._decoded(record, partitions)) for record in self._records
         ]
+        events = [event for _, event in self._read if not isinstance(event, RefusedError)]
+        self._reach = Reach(books, self._shelf, events)
 
     @staticmethod
     def _decoded(record: Incoming, partitions: int) -> Event | RefusedError:
@@ -91,11 +80,11 @@ class Batch:
         """The fields to read next; empty when everything that the batch may see has been read.
 
         Three rounds at most: what the events name; the ledgers that corrections lead to and the entries that repeats
-        are compared with; the entries of the ledgers to correct.
+        are compared with; the entries of the ledgers to fold again.
         """
         while self._rounds < 3:
             self._rounds += 1
-            names = (self._named_by_events, self._ledgers_to_correct, self._entries_to_fold)[self._rounds - 1]()
+            names = (self._reach.named, self._reach.led_to, self._reach.to_fold)[self._rounds - 1]()
             unread = self._shelf.unread(names)
             if unread:
                 return unread
@@ -104,60 +93,6 @@ class Batch:
     def supply(self, values: Mapping[str, bytes | None]) -> None:
         """Take in the fields that `wanted` named; None where one is absent."""
         self._shelf.supply(values)
-
-    def _named_by_events(self) -> list[str]:
-        names: list[str] = []
-        for _, event in self._read:
-            if isinstance(event, Settled):
-                pack = self._books.packs.for_region(event.insuplc_admdvs)
-                if pack is None:
-                    continue
-                psn_no = event.psn_no
-                names += (
-                    person_field(psn_no),
-                    year_field(psn_no, pack.region, event.year),
-                    settlement_field(psn_no, event.setl_id),
-                    message_field(psn_no, event.msgid),
-                    pack_field(pack.digest),
-                )
-            elif isinstance(event, Reversed):
-                names += (settlement_field(event.psn_no, event.setl_id), message_field(event.psn_no, event.msgid))
-        return names
-
-    def _corrected(self) -> list[Ledger]:
-        """The ledgers that this batch's reversals change: of settlements known before, or arriving in this batch."""
-        arriving = {
-            (event.psn_no, event.setl_id): (pack.region, event.year)
-            for _, event in self._read
-            if isinstance(event, Settled) and (pack := self._books.packs.for_region(event.insuplc_admdvs)) is not None
-        }
-        ledgers: dict[Ledger, None] = {}
-        for _, event in self._read:
-            if not isinstance(event, Reversed):
-                continue
-            mark: SettlementMark | None = self._shelf.get(settlement_field(event.psn_no, event.setl_id))
-            if mark is not None and mark.region is not None and mark.year is not None:
-                ledgers[event.psn_no, mark.region, mark.year] = None
-            elif mark is None and (event.psn_no, event.setl_id) in arriving:
-                ledgers[event.psn_no, *arriving[event.psn_no, event.setl_id]] = None
-        return list(ledgers)
-
-    def _ledgers_to_correct(self) -> list[str]:
-        names = [year_field(*ledger) for ledger in self._corrected()]
-        for _, event in self._read:
-            if isinstance(event, Settled):
-                mark: SettlementMark | None = self._shelf.peek(settlement_field(event.psn_no, event.setl_id))
-                if mark is not None and mark.entry is not None:
-                    names.append(entry_field(event.psn_no, *placed(mark)))
-        return names
-
-    def _entries_to_fold(self) -> list[str]:
-        names: list[str] = []
-        for ledger in self._corrected():
-            year: Year = self._shelf.get(year_field(*ledger)) or Year()
-            names += (entry_field(*ledger, index) for index in range(year.entries))
-            names += (pack_field(digest) for digest in year.packs)
-        return names
 
     # ── adjudicate and emit ───────────────────────────────────────────────────────────────────────────────────
 

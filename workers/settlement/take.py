@@ -1,28 +1,38 @@
-"""One accepted event into the books: which act of the ledger each type of event is."""
+"""One event into the books: which act each type of event is, and what moment it speaks of."""
 
-from contracts.discharge import Reversed, Settled
+from collections.abc import Callable
+from typing import Any, Final
+
+from contracts.application import ApplicationDecided
+from contracts.discharge import Reversed, Settled, Voided
 from contracts.events import Event
-from contracts.vocabulary import Refusal
-from workers.adjudication.ledger import Books, Outcome, reverse, settle
-from workers.adjudication.refuse import RefusedError
+from contracts.identity import CarriedIn, IdentityChanged
+from workers.adjudication.applied import decide_application
+from workers.adjudication.books import Books, Outcome
+from workers.adjudication.corrections import reverse, void
+from workers.adjudication.ledger import settle
+from workers.adjudication.person import carry_in, change_identities
 from workers.adjudication.shelf import Shelf
+
+_ACTS: Final[dict[type[Any], Callable[[Books, Shelf, Any], Outcome]]] = {
+    Settled: settle,
+    Reversed: reverse,
+    Voided: void,
+    IdentityChanged: change_identities,
+    CarriedIn: carry_in,
+    ApplicationDecided: decide_application,
+}
 
 
 def take(books: Books, shelf: Shelf, event: Event) -> Outcome:
     """Take one event. Refuses by raising `RefusedError`; then the shelf is as it was."""
-    if isinstance(event, Settled):
-        return settle(books, shelf, event)
-    if isinstance(event, Reversed):
-        return reverse(books, shelf, event)
-    raise RefusedError(
-        Refusal.EVENT_TYPE_IS_NOT_SETTLED_YET,
-        "type",
-        f"this version keeps {event.type} in quarantine: replay it after the next upgrade",
-    )
+    return _ACTS[type(event)](books, shelf, event)
 
 
 def time_of(event: Event) -> str:
-    """The event's own time: `setl_time`, `known_at` or the day of the application."""
-    fields = event.__dict__
-    time: str = fields.get("setl_time") or fields.get("known_at") or ""
-    return time
+    """The event's own time, with its offset: `setl_time`, `known_at`, or the beginning of `applied_on`."""
+    if isinstance(event, ApplicationDecided):
+        return f"{event.applied_on}T00:00:00+08:00"
+    if isinstance(event, IdentityChanged | CarriedIn):
+        return event.known_at
+    return event.setl_time

@@ -1,0 +1,78 @@
+"""Person-years into which everything is mixed that can become known later."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from contracts.pack import PackSet
+from tests.adjudication.person_years import CODES, PERSON, Draw, Event, identity_lists, person_years
+
+MOMENTS = (
+    "2018-12-31T23:59:59+08:00",
+    "2019-06-30T00:00:00+08:00",
+    "2020-12-31T16:00:00+00:00",
+    "2021-06-01T00:00:00+08:00",
+    "2021-07-01T00:00:00+08:00",
+    "2022-03-01T00:00:00+08:00",
+    "2023-05-01T00:00:00+08:00",
+    "2024-01-01T00:00:00+08:00",
+)
+OPENINGS = ("0", "0.01", "4999.99", "20000", "50000.00", "400000", "100000")
+CARRIED = {
+    "331002": ("supplementary", "assistance_inpatient", "assistance_outpatient"),
+    "140100": ("serious_illness",),
+    "331127": ("high_expense_subsidy",),
+}
+APPLICANTS = ("困难人员", "其他因病困难人员")
+
+
+@st.composite
+def corrections(draw: Draw, events: list[Event]) -> Event:
+    """Something that becomes known about the person of `events`."""
+    kind = draw(st.sampled_from(("identity_changed", "carried_in", "application_decided", "voided", "voided")))
+    known_at = draw(st.sampled_from(MOMENTS))
+    common: dict[str, Any] = {"type": kind, "psn_no": PERSON}
+    if kind == "identity_changed":
+        day = draw(st.sampled_from([event["enddate"] for event in events if "enddate" in event] or ["2021-01-01"]))
+        listed = draw(identity_lists(day))
+        if draw(st.booleans()):
+            listed.append({"psn_idet_type": draw(st.sampled_from(CODES)), "begntime": "2015-01-01", "endtime": None})
+        return common | {"psn_idet": listed, "known_at": known_at}
+    settled = [event for event in events if event["type"] == "settled"]
+    year = draw(st.sampled_from([int(event["enddate"][:4]) for event in settled] or [2021]))
+    if kind == "carried_in":
+        region = draw(st.sampled_from(sorted(CARRIED)))
+        layers = {
+            layer: {"base": draw(st.sampled_from(OPENINGS)), "paid": draw(st.sampled_from(OPENINGS))}
+            for layer in draw(st.lists(st.sampled_from(CARRIED[region]), unique=True))
+        }
+        return common | {"insuplc_admdvs": region, "year": year, "known_at": known_at, "layers": layers}
+    if kind == "voided":
+        messages = [event["msgid"] for event in events if "msgid" in event] or ["m-nobody"]
+        omsgid = draw(st.sampled_from([*messages, "m-of-nobody"]))
+        msgid = f"void-{draw(st.integers(0, 10**6))}"
+        return common | {"msgid": msgid, "omsgid": omsgid, "oinfno": "2304", "setl_time": known_at}
+    return common | {
+        "application_id": draw(st.sampled_from(("A1", "A2"))),
+        "insuplc_admdvs": "331127",
+        "year": draw(st.sampled_from((2021, 2022, 2022))),
+        "applicant": draw(st.sampled_from(APPLICANTS)),
+        "hardship_application": draw(st.sampled_from(("refused", "not_made", "granted"))),
+        "resident": True,
+        "insured_years": 5,
+        "other_assistance": draw(st.sampled_from(("0.00", "100.01", "30000"))),
+        "applied_on": "2022-01-01",
+        "objections": False,
+        "approved": draw(st.booleans()) or draw(st.booleans()),
+        "known_at": known_at,
+        "account_token": None,
+    }
+
+
+@st.composite
+def corrected_years(draw: Draw, packs: PackSet) -> list[Event]:
+    """A person's events with corrections among them, at any place."""
+    events: list[Event] = list(draw(person_years(packs)).events)
+    for _ in range(draw(st.integers(1, 5))):
+        events.insert(draw(st.integers(0, len(events))), draw(corrections(events)))
+    return events

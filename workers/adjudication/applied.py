@@ -1,0 +1,85 @@
+"""A decision about an application, taken into the year that it is about."""
+
+from dataclasses import replace
+
+from contracts.application import ApplicationDecided
+from contracts.fields import moment
+from contracts.journal import (
+    Entry,
+    Person,
+    SettlementMark,
+    Year,
+    application_field,
+    entry_field,
+    person_field,
+    year_field,
+)
+from contracts.pack import Layer
+from contracts.payout import Cause
+from contracts.vocabulary import Refusal
+from workers.adjudication.application import check, layer_applied_for
+from workers.adjudication.books import Books, Outcome, keep_pack
+from workers.adjudication.ledger import fold_again
+from workers.adjudication.marks import Ledger, open_ledger, placed, read_entries
+from workers.adjudication.refuse import BrokenInvariantError, RefusedError
+from workers.adjudication.shelf import Shelf
+
+
+def decide_application(books: Books, shelf: Shelf, event: ApplicationDecided) -> Outcome:
+    """Pay an approved application, or what a later decision about it changes; `approved: false` takes all back.
+
+    An older decision than the one held is `stale`. Refuses what `workers.adjudication.application.check` refuses,
+    `no_pack_for_region`, `nothing_is_paid_on_application_here` and `decision_contradicts_itself`.
+    """
+    pack = books.pack_for(event.insuplc_admdvs)
+    layer = layer_applied_for(pack, event.year)
+    if layer is None:
+        raise RefusedError(
+            Refusal.NOTHING_IS_PAID_ON_APPLICATION_HERE, "insuplc_admdvs", "this region pays no layer on application"
+        )
+    ledger: Ledger = (event.psn_no, pack.region, event.year)
+    mark_name = application_field(event.psn_no, event.application_id)
+    mark: SettlementMark | None = shelf.get(mark_name)
+    if mark is not None:
+        return _decide_again(books, shelf, event, ledger, mark, layer)
+    check(layer, event)
+    year: Year = shelf.get(year_field(*ledger)) or Year()
+    packs = keep_pack(shelf, pack, year)
+    open_ledger(shelf, shelf.get(person_field(event.psn_no)) or Person(), ledger)
+    # Revision 0: nothing was said about it yet. The fold says it, like any other change.
+    entry = Entry(event, pack.digest, (), (), revision=0)
+    shelf.put(year_field(*ledger), replace(year, entries=year.entries + 1, packs=packs))
+    shelf.put(entry_field(*ledger, year.entries), entry)
+    shelf.put(mark_name, SettlementMark(pack.region, event.year, year.entries))
+    payouts, signals = fold_again(books, shelf, ledger, read_entries(shelf, ledger), _cause(event))
+    return Outcome("settled", payouts, signals)
+
+
+def _decide_again(
+    books: Books, shelf: Shelf, event: ApplicationDecided, ledger: Ledger, mark: SettlementMark, layer: Layer
+) -> Outcome:
+    """A later decision about the same application takes the place of the earlier one."""
+    region, year, index = placed(mark)
+    entries = read_entries(shelf, (event.psn_no, region, year))
+    held = entries[index].fact
+    if not isinstance(held, ApplicationDecided):
+        raise BrokenInvariantError("the mark of an application names an entry that is none")
+    if moment(event.known_at) < moment(held.known_at):
+        return Outcome("stale")
+    if held == event:
+        return Outcome("repeated")
+    if moment(event.known_at) == moment(held.known_at) or (region, year) != ledger[1:]:
+        raise RefusedError(
+            Refusal.DECISION_CONTRADICTS_ITSELF,
+            "known_at",
+            "this application was decided otherwise at this moment or for another year: send a later known_at",
+        )
+    check(layer, event)
+    entries[index] = replace(entries[index], fact=event)
+    shelf.put(entry_field(*ledger, index), entries[index])
+    payouts, signals = fold_again(books, shelf, ledger, entries, _cause(event))
+    return Outcome("changed", payouts, signals)
+
+
+def _cause(event: ApplicationDecided) -> Cause:
+    return {"type": "application_decided", "application_id": event.application_id, "known_at": event.known_at}

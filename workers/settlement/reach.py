@@ -1,0 +1,111 @@
+"""Which fields of the state a batch's events may see, found in three rounds of reading.
+
+More than an event needs is read where several events of one person share a batch: whatever they touch together is
+there for each of them.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from contracts.application import ApplicationDecided
+from contracts.discharge import Reversed, Settled, Voided
+from contracts.events import Event
+from contracts.identity import CarriedIn, IdentityChanged
+from contracts.journal import (
+    MessageMark,
+    Person,
+    SettlementMark,
+    Year,
+    application_field,
+    entry_field,
+    message_field,
+    pack_field,
+    person_field,
+    settlement_field,
+    year_field,
+)
+from workers.adjudication.books import Books
+from workers.adjudication.marks import Ledger, placed
+from workers.settlement.loaded import LoadedShelf
+
+Booked = Settled | CarriedIn | ApplicationDecided
+"""Events that name the ledger they belong to."""
+
+
+class Reach:
+    """What the events of a batch may see."""
+
+    def __init__(self, books: Books, shelf: LoadedShelf, events: Sequence[Event]) -> None:
+        self._books = books
+        self._shelf = shelf
+        self._events = events
+        self._corrected = frozenset(event.psn_no for event in events if not isinstance(event, Settled))
+        """Persons of whom a year may have to be folded again."""
+
+    def named(self) -> list[str]:
+        """Round one: the fields that the events name by themselves."""
+        names: list[str] = []
+        for event in self._events:
+            psn_no = event.psn_no
+            names.append(person_field(psn_no))
+            if isinstance(event, Booked) and (booked := self._ledger(event)) is not None:
+                ledger, digest = booked
+                names += (year_field(*ledger), pack_field(digest))
+            if isinstance(event, Settled | Reversed):
+                names += (settlement_field(psn_no, event.setl_id), message_field(psn_no, event.msgid))
+            elif isinstance(event, Voided):
+                names += (message_field(psn_no, event.omsgid), message_field(psn_no, event.msgid))
+            elif isinstance(event, ApplicationDecided):
+                names.append(application_field(psn_no, event.application_id))
+        return names
+
+    def led_to(self) -> list[str]:
+        """Round two: the ledgers that marks and persons lead to, and the entries that repeats are compared with."""
+        names = [year_field(*ledger) for ledger in self._to_correct()]
+        for event in self._events:
+            if isinstance(event, Voided):
+                mark: MessageMark = self._shelf.get(message_field(event.psn_no, event.omsgid)) or MessageMark()
+                names += (settlement_field(event.psn_no, deed.setl_id) for deed in mark.deeds if deed.setl_id)
+            elif isinstance(event, Settled):
+                place: SettlementMark | None = self._shelf.get(settlement_field(event.psn_no, event.setl_id))
+                if place is not None and place.entry is not None:
+                    names.append(entry_field(event.psn_no, *placed(place)))
+        return names
+
+    def to_fold(self) -> list[str]:
+        """Round three: every entry of the ledgers to correct, and the packs that they were decided under."""
+        names: list[str] = []
+        for ledger in self._to_correct():
+            year: Year = self._shelf.get(year_field(*ledger)) or Year()
+            names += (entry_field(*ledger, index) for index in range(year.entries))
+            names += (pack_field(digest) for digest in year.packs)
+        return names
+
+    def _ledger(self, event: Booked) -> tuple[Ledger, str] | None:
+        """The ledger that an event is booked in, and the digest of the pack that decides it now."""
+        pack = self._books.packs.for_region(event.insuplc_admdvs)
+        return None if pack is None else ((event.psn_no, pack.region, event.year), pack.digest)
+
+    def _to_correct(self) -> dict[Ledger, None]:
+        """The ledgers that the corrections of this batch may fold again, in the order in which they were met."""
+        return dict.fromkeys(ledger for event in self._events for ledger in self._met(event))
+
+    def _met(self, event: Event) -> Iterator[Ledger]:
+        if event.psn_no not in self._corrected:
+            return
+        if isinstance(event, Booked):
+            if (booked := self._ledger(event)) is not None:
+                yield booked[0]
+        elif isinstance(event, Reversed):
+            mark: SettlementMark | None = self._shelf.get(settlement_field(event.psn_no, event.setl_id))
+            if mark is not None and mark.entry is not None:
+                region, year, _ = placed(mark)
+                yield event.psn_no, region, year
+        elif isinstance(event, Voided):
+            said: MessageMark = self._shelf.get(message_field(event.psn_no, event.omsgid)) or MessageMark()
+            for deed in said.deeds:
+                if deed.region is not None and deed.year is not None:
+                    yield event.psn_no, deed.region, deed.year
+        elif isinstance(event, IdentityChanged):
+            person: Person = self._shelf.get(person_field(event.psn_no)) or Person()
+            for region, year in person.ledgers:
+                yield event.psn_no, region, year
