@@ -7,7 +7,7 @@ import pytest
 from contracts.pack import Pack
 from contracts.pack_file import files_of, load_directory, load_pack
 from tests.packs.shelves import COUNTIES, copy_of_shipped, edit
-from workers.adjudication.card import card, packs_listed
+from workers.adjudication.card import card, overview
 from workers.adjudication.page import COLUMNS, width
 
 PACKS = load_directory().packs
@@ -86,7 +86,7 @@ def test_a_countys_card_shows_its_rows_and_who_runs_the_insurance(tmp_path: Path
 
 
 def test_the_list_of_packs_lines_up(tmp_path: Path):
-    lines = packs_listed(load_directory(copy_of_shipped(tmp_path, county=True)))
+    lines = overview(load_directory(copy_of_shipped(tmp_path, county=True)))
     assert [line.split()[0] for line in lines] == ["region", "140100", "331000", "331099", "331127"]
     starts = {width(line[: line.index("sha256:")]) for line in lines[1:]}
     assert len(starts) == 1

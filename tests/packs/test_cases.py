@@ -88,12 +88,12 @@ def test_a_case_that_cannot_be_meant_is_refused(row: str, problem: str):
 
 
 def test_a_case_with_less_total_than_parts_is_refused():
-    with pytest.raises(ValueError, match="total is less"):
+    with pytest.raises(PackError, match="total is less"):
         differences("copay_policy = 10_000, total = 9_000")
 
 
 def test_a_case_about_people_the_pack_does_not_know_is_refused():
     (case,) = read_cases((STORY % "copay_policy = 1").replace('who   = ["低保对象"]', 'who   = ["低保户"]'), "test")
     assert PACK is not None
-    with pytest.raises(ValueError, match="低保户"):
+    with pytest.raises(PackError, match="低保户"):
         run(case, PACK)

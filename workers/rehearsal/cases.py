@@ -12,6 +12,7 @@ import orjson
 from contracts.money import Fen, parse_yuan, yuan
 from contracts.pack import Pack, PackSet
 from contracts.pack_file import CASES_SUFFIX, SHIPPED, files_of, load_directory
+from contracts.pack_problem import PackError, Problem
 from contracts.payout import CombinedPayout
 from contracts.signals import Signal
 from contracts.vocabulary import HOSPITAL_SHARE, Kind, LayerId, SignalKind
@@ -79,7 +80,7 @@ class Answer(Protocol):
 
 
 def event_of(case: Case, step: Step, number: int, pack: Pack, words: Mapping[str, str | None]) -> bytes:
-    """The event that a gateway would send for a row, as bytes. `number` orders the rows of a day."""
+    """The event that a gateway would send for a row; `number` orders the rows of a day. Raises `PackError`."""
     told: dict[str, Any] = {
         "msgid": f"{number}",
         "psn_no": f"case-{case.name}"[:64].replace("_", "-"),
@@ -102,7 +103,7 @@ def event_of(case: Case, step: Step, number: int, pack: Pack, words: Mapping[str
     total = sum(parts.values()) if step.total is None else step.total
     basic = total - sum(parts.values())
     if basic < 0:
-        raise ValueError(f"{case.name}: {step.name}: total is less than the parts of the bill")
+        raise _malformed(case, step, "total is less than the parts of the bill")
     parts["copay_policy"] += basic
     told |= {
         "type": "settled",
@@ -147,15 +148,20 @@ def _periods(case: Case, step: Step, codes: Iterable[str | None]) -> Periods:
     ]
 
 
+def _malformed(case: Case, step: Step | None, wrong: str) -> PackError:
+    key = f"{case.name}.{step.name}" if step else case.name
+    return PackError([Problem("cases", key, "case_is_malformed", wrong, "see contracts/packs/README.md")])
+
+
 def _code(case: Case, word: str, words: Mapping[str, str | None]) -> str | None:
     """The code behind a word of the pack; a code is its own."""
     if word not in words and not word.isascii():
-        raise ValueError(f"{case.name}: no row of the pack is for {word}")
+        raise _malformed(case, None, f"no row of the pack is for {word}")
     return words.get(word, word)
 
 
 def run(case: Case, pack: Pack) -> list[Difference]:
-    """Settles a case under a pack and says where they disagree; empty where they agree to the fen."""
+    """Settles a case under a pack and says where they disagree; nowhere means to the fen. Raises `PackError`."""
     settler, words = Settler(PackSet([pack])), codes_of_words(pack)
     differences: list[Difference] = []
     for number, step in enumerate(case.story, 1):
@@ -258,7 +264,10 @@ def cases_of(pack: Pack, directory: Path | None = None) -> tuple[Case, ...]:
 
 
 def rehearse(directory: Path | None = None) -> tuple[int, list[Difference]]:
-    """Runs every golden case of every pack of a directory: how many there are, and where they disagree."""
+    """Runs every golden case of every pack of a directory: how many there are, and where they disagree.
+
+    Raises `PackError` for packs that must not be used and cases that cannot be meant.
+    """
     count, differences = 0, []
     for pack in load_directory(directory).packs:
         for case in cases_of(pack, directory):
