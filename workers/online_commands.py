@@ -1,13 +1,16 @@
 """The commands that speak to a broker: work, topics, generate --to-kafka."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 import typer
 
 from contracts.topics import DISCHARGES
 from workers.exits import Exit
 from workers.settings import Settings, settings_or_exit
+
+T = TypeVar("T")
 
 
 def work_until_told() -> Exit:
@@ -21,31 +24,52 @@ def apply() -> Exit:
     """Create the topics that are missing, and say which."""
     from workers.kafka.topics import apply_topics
 
-    for line in asyncio.run(apply_topics(settings_or_exit())):
-        typer.echo(line)
-    return Exit.OK
+    return _reaching_the_broker(apply_topics, _say_all)
 
 
 def check() -> Exit:
     """Say what about the topics differs from what the promises need."""
     from workers.kafka.topics import check_topics
 
-    faults = asyncio.run(check_topics(settings_or_exit()))
-    for fault in faults:
-        typer.echo(fault, err=True)
-    return Exit.CHECK_FAILED if faults else Exit.OK
+    return _reaching_the_broker(check_topics, _complain_of_all)
 
 
 def feed(events: Iterable[bytes]) -> Exit:
     """Send events to the discharges topic, each to its person's partition."""
-    sent = asyncio.run(_feed(settings_or_exit(), events))
-    typer.echo(f"{sent} events sent to {DISCHARGES}", err=True)
+
+    async def fed(settings: Settings) -> int:
+        from workers.kafka.outside import paced, send
+        from workers.rehearsal.county import partition_key
+        from workers.settlement.validate import partition_of
+
+        return await send(settings, DISCHARGES, paced(events, partition_key, None), partition_of)
+
+    def said(sent: int) -> Exit:
+        typer.echo(f"{sent} events sent to {DISCHARGES}", err=True)
+        return Exit.OK
+
+    return _reaching_the_broker(fed, said)
+
+
+def _reaching_the_broker(job: Callable[[Settings], Coroutine[Any, Any, T]], ended: Callable[[T], Exit]) -> Exit:
+    """Do a job with the broker; one that cannot be reached is said in a line, not in a traceback."""
+    from workers.kafka.connection import UNREACHABLE
+
+    settings = settings_or_exit()
+    try:
+        return ended(asyncio.run(job(settings)))
+    except UNREACHABLE as error:
+        typer.echo(f"YIDAN_KAFKA_BOOTSTRAP: {settings.kafka_bootstrap} cannot be used: {error}", err=True)
+        return Exit.UNAVAILABLE
+
+
+def _say_all(lines: list[str]) -> Exit:
+    for line in lines:
+        typer.echo(line)
     return Exit.OK
 
 
-async def _feed(settings: Settings, events: Iterable[bytes]) -> int:
-    from workers.kafka.outside import paced, send
-    from workers.rehearsal.county import partition_key
-    from workers.settlement.validate import partition_of
-
-    return await send(settings, DISCHARGES, paced(events, partition_key, None), partition_of)
+def _complain_of_all(faults: list[str]) -> Exit:
+    for fault in faults:
+        typer.echo(fault, err=True)
+    return Exit.CHECK_FAILED if faults else Exit.OK

@@ -3,6 +3,7 @@
 import ssl
 from typing import Any, Final
 
+from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 
 from workers.settings import Settings
@@ -11,6 +12,9 @@ RETRY_BACKOFF_MS: Final = 20
 """Between two transactions of one id the broker still writes markers; 100 ms, the default, would be most of a batch."""
 
 METADATA_AGE_MS: Final = 60_000
+
+UNREACHABLE: Final = (KafkaError, OSError, TimeoutError)
+"""What a broker that cannot be reached, or refuses us, comes to."""
 
 
 def connection(settings: Settings) -> dict[str, Any]:

@@ -25,10 +25,10 @@ async def send(
     Each goes to its key's own partition; one without a key, which only a broken event has, to partition 0.
     """
     producer = AIOKafkaProducer(**connection(settings), enable_idempotence=True, acks="all", linger_ms=5)
-    await producer.start()
     sent = 0
     pending: list[asyncio.Future[object]] = []
     try:
+        await producer.start()
         partitions = len(await producer.partitions_for(topic))
         async for key, value in events:
             partition = 0 if key is None else partition_of(key, partitions)
@@ -54,8 +54,8 @@ async def committed_records(
     consumer = AIOKafkaConsumer(
         **connection(settings), isolation_level="read_committed", auto_offset_reset="earliest", enable_auto_commit=False
     )
-    await consumer.start()
     try:
+        await consumer.start()
         consumer.assign([TopicPartition(topic, p) for topic in topics for p in range(settings.partitions)])
 
         async def read(seconds: float) -> list[Incoming]:
@@ -75,9 +75,9 @@ async def committed_records(
 async def progress_of_group(settings: Settings) -> AsyncIterator[Callable[[], Awaitable[int]]]:
     """Gives a function that tells how many input records the group has not consumed yet."""
     consumer = AIOKafkaConsumer(**connection(settings), group_id=settings.group, enable_auto_commit=False)
-    await consumer.start()
     places = [TopicPartition(topic, p) for topic in INPUTS for p in range(settings.partitions)]
     try:
+        await consumer.start()
         consumer.assign(places)
 
         async def behind() -> int:
