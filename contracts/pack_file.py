@@ -218,12 +218,12 @@ def load_otherwise(texts: Sequence[str], reading: str) -> Pack:
     For comparison only: it is no published pack and its digest says so. Raises `KeyError` where there is no such
     reading or no patch, `PackError` where the patch does not fit.
     """
-    city, county = files_of(texts)
-    entry = next((entry for entry in city.interpretations if entry.id == reading), None)
+    tree = parse_toml(texts[0], "pack")
+    county = read_county(parse_toml(texts[1], "county"), "county") if len(texts) > 1 else None
+    entry = next((entry for entry in read_city(tree, "pack").interpretations if entry.id == reading), None)
     if entry is None or entry.otherwise is None:
         raise KeyError(reading)
-    tree = patched(parse_toml(texts[0], "pack"), entry.otherwise, entry.id)
-    other = read_city(tree, f"pack under the other reading of {reading}")
+    other = read_city(patched(tree, entry.otherwise, entry.id), f"pack under the other reading of {reading}")
     return compile_pack(other, county, texts, digest_of([*texts, f"otherwise {reading}"]))
 
 
@@ -232,16 +232,15 @@ def patched(tree: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> 
     copy = deepcopy(dict(tree))
     for path, value in changes.items():
         if path == "layers":
-            copy["layers"] = sorted(
-                copy["layers"], key=lambda layer: value.index(layer["id"]) if layer["id"] in value else 99
-            )
+            place = {layer: number for number, layer in enumerate(value)}
+            copy["layers"].sort(key=lambda layer: place.get(layer["id"], len(place)))
             continue
         owner, _, rest = path.partition(".")
         if owner in CONVENTIONS:
             nodes, key = ([copy] if not rest else [copy[owner]]), rest or owner
         else:
             sections = [*copy["layers"], *copy.get("watches", ())]
-            nodes, key = _inside([section for section in sections if section["id"] == owner], rest)
+            nodes, key = _inside([section for section in sections if owner in _addresses(section)], rest)
         if not nodes or not key:
             wrong = f"{path} leads to no table"
             raise PackError(
@@ -258,6 +257,11 @@ def patched(tree: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> 
         for node in nodes:
             node[key] = value
     return copy
+
+
+def _addresses(section: Mapping[str, Any]) -> tuple[str, str]:
+    """How a path names a layer or watch: by its id, which means all editions, or one edition by its first day too."""
+    return section["id"], f"{section['id']}@{section.get('from')}"
 
 
 def _inside(nodes: list[dict[str, Any]], path: str) -> tuple[list[dict[str, Any]], str]:

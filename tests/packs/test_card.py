@@ -70,7 +70,7 @@ def test_a_confirmed_reading_says_by_whom(tmp_path: Path):
     edit(packs / "taizhou.toml", 'status   = "assumed"', answered)
     pack = load_pack([(packs / "taizhou.toml").read_text("utf-8")])
     assert "〔已确认，台州市医疗保障局 2026-03-01〕" in "".join(card(pack).split("\n")).replace(" " * 8, "")
-    assert "读法 27 条，其中 26 条待确认" in card(pack)
+    assert "读法 28 条，其中 27 条待确认" in card(pack)
 
 
 def test_a_countys_card_shows_its_rows_and_who_runs_the_insurance(tmp_path: Path):
@@ -91,7 +91,7 @@ def test_the_list_of_packs_lines_up(tmp_path: Path):
     starts = {width(line[: line.index("sha256:")]) for line in lines[1:]}
     assert len(starts) == 1
     assert "assistance_inpatient 2020-07-01" in lines[2]
-    assert "27 of 27" in lines[2]
+    assert "28 of 28" in lines[2]
 
 
 def test_the_fictional_county_is_not_shipped():

@@ -41,6 +41,7 @@ def test_the_unbroken_copy_has_no_problem(tmp_path: Path):
 def two_editions(packs: Path, until: str, begins: str) -> None:
     """Taiyuan's serious illness as two editions that say the same: one until a day, the next from another."""
     path = packs / "taiyuan.toml"
+    edit(path, '{ "serious_illness.until" = 2019-12-31 }', f'{{ "serious_illness@{begins}.until" = 2021-12-31 }}')
     layer = cut(path, '[[layers]]\nid            = "serious_illness"', "# ── 三")
     first = layer.replace("excludes  ", f"until         = {until}\nexcludes  ", 1)
     second = layer.replace("from          = 2019-01-01", f"from          = {begins}", 1)
