@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from contracts.journal import Account
 from contracts.money import Fen
-from contracts.pack import Layer, Row
+from contracts.pack import Curve, Layer, Row
 from contracts.vocabulary import Reason, Status
 
 
@@ -52,14 +52,7 @@ def decide(layer: Layer, row: Row, base: Fen, account: Account, fits: Fen | None
         paid = fits
     if paid > 0:
         return Decision(layer, Status.PAID, None, paid, row, base, before, headroom)
-    if base == 0:
-        reason = Reason.NOTHING_LEFT
-    elif headroom == 0:
-        reason = Reason.CAP_SPENT
-    elif before + base <= curve.deductible:
-        reason = Reason.BELOW_DEDUCTIBLE
-    else:
-        reason = Reason.ROUNDS_TO_NOTHING
+    reason = Reason.NOTHING_LEFT if base == 0 else _why_nothing(headroom, before + base, curve)
     return Decision(layer, Status.NOTHING, reason, 0, row, base, before, headroom)
 
 
@@ -72,12 +65,14 @@ def pend(layer: Layer, row: Row, base: Fen, account: Account) -> Decision:
     due = owed if row.cap is None else min(row.cap, owed)
     headroom = None if row.cap is None else max(0, row.cap - account.paid)
     pending = max(0, due - account.paid)
-    reason = None
-    if pending == 0:
-        if headroom == 0:
-            reason = Reason.CAP_SPENT
-        elif before + base <= curve.deductible:
-            reason = Reason.BELOW_DEDUCTIBLE
-        else:
-            reason = Reason.ROUNDS_TO_NOTHING
+    reason = None if pending else _why_nothing(headroom, before + base, curve)
     return Decision(layer, Status.PENDING_APPLICATION, reason, 0, row, base, before, headroom, pending)
+
+
+def _why_nothing(headroom: Fen | None, base_after: Fen, curve: Curve) -> Reason:
+    """Why a row that was reached, with something to look at, owes nothing."""
+    if headroom == 0:
+        return Reason.CAP_SPENT
+    if base_after <= curve.deductible:
+        return Reason.BELOW_DEDUCTIBLE
+    return Reason.ROUNDS_TO_NOTHING

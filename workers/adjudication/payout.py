@@ -134,11 +134,27 @@ def settlement_payout(
         delta = paid if said is None else paid - said.get(decision.layer.id, 0)
         moved = delta != 0 and decision.status is not Status.REPORTED
         lines.append(_line(seq, decision, insutype, delta, payee if moved else None))
-    left = adjudication.left
     others = adjudication.others
     if others:
         funds += sum(amount for name, amount in others.items() if name != HOSPITAL_SHARE)
-    payout: CombinedPayout = {
+    payout = _bill_payout(bill, pack, kind, revision, cause, lines, funds, adjudication.left)
+    if others:
+        payout["other_payments"] = {name: yuan(amount) for name, amount in others.items()}
+    return payout
+
+
+def _bill_payout(
+    bill: Settled,
+    pack: Pack,
+    kind: Kind,
+    revision: int,
+    cause: Cause,
+    lines: list[Line],
+    funds: Fen,
+    left: tuple[Fen, Fen, Fen, Fen],
+) -> CombinedPayout:
+    """A payout about a bill: its names, its sums, its lines and what is left of it."""
+    return {
         "type": "combined_payout",
         "payout_id": f"{bill.psn_no}:{bill.setl_id}:{revision}",
         "kind": kind,
@@ -162,9 +178,6 @@ def settlement_payout(
             "inscp_scp_amt": yuan(left[0]),
         },
     }
-    if others:
-        payout["other_payments"] = {name: yuan(amount) for name, amount in others.items()}
-    return payout
 
 
 def application_payout(
@@ -228,30 +241,7 @@ def reversal_payout(entry: Entry, bill: Settled, pack: Pack, *, revision: int, c
                     "payee": payee,
                 }
             )
-    return {
-        "type": "combined_payout",
-        "payout_id": f"{bill.psn_no}:{bill.setl_id}:{revision}",
-        "kind": Kind.REVERSAL,
-        "setl_id": bill.setl_id,
-        "mdtrt_id": bill.mdtrt_id,
-        "psn_no": bill.psn_no,
-        "insuplc_admdvs": bill.insuplc_admdvs,
-        "fixmedins_code": bill.fixmedins_code,
-        "year": bill.year,
-        "revision": revision,
-        "cause": cause,
-        "pack": pack_used(pack),
-        "medfee_sumamt": yuan(bill.medfee_sumamt),
-        "fund_pay_sumamt": "0.00",
-        "psn_part_amt": "0.00",
-        "lines": lines,
-        "left": {
-            "fulamt_ownpay_amt": "0.00",
-            "overlmt_selfpay": "0.00",
-            "preselfpay_amt": "0.00",
-            "inscp_scp_amt": "0.00",
-        },
-    }
+    return _bill_payout(bill, pack, Kind.REVERSAL, revision, cause, lines, 0, (0, 0, 0, 0))
 
 
 def _received(share: Share) -> Sequence[tuple[Payee | None, Fen]]:

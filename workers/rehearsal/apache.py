@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
+from workers.rehearsal.answers import kafka_answers
 from workers.rehearsal.server import HOST, Program, RehearsalFailed, Server
-from workers.rehearsal.stack import kafka_answers
 
 OPS = Path(__file__).parents[2] / "ops" / "kafka"
 HEAP = "-Xmx512m"

@@ -15,8 +15,6 @@ create yours first. For proofs, `broker="apache"` starts a real Apache Kafka in 
 
 import asyncio
 import os
-import socket
-import struct
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+from workers.rehearsal.answers import kafka_answers, redis_answers
 from workers.rehearsal.server import HOST, Program, RehearsalFailed, Server, new_folder
 
 KAFKA_PORT = 19092
@@ -179,23 +178,6 @@ def valkey(fsync: str = "everysec", options: Mapping[str, str] | None = None) ->
         answers=redis_answers,
         taken=b"Address already in use",
     )
-
-
-def kafka_answers(port: int) -> bool:
-    """Whether a broker answers ApiVersions v0, the one request that every Kafka understands."""
-    correlation, client = 20190101, b"yidan"
-    request = struct.pack(">hhih", 18, 0, correlation, len(client)) + client
-    with socket.create_connection((HOST, port), timeout=2.0) as connection:
-        connection.sendall(struct.pack(">i", len(request)) + request)
-        answer = connection.makefile("rb").read(10)
-    return len(answer) == 10 and struct.unpack(">ih", answer[4:]) == (correlation, 0)
-
-
-def redis_answers(port: int) -> bool:
-    """Whether a store answers PING; one that is still loading its log says so instead."""
-    with socket.create_connection((HOST, port), timeout=2.0) as connection:
-        connection.sendall(b"PING\r\n")
-        return connection.recv(64) == b"+PONG\r\n"
 
 
 def _platform() -> str:
