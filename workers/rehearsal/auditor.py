@@ -17,6 +17,7 @@ from workers.rehearsal.auditor_facts import (
     Grant,
     Ledger,
     LedgerKey,
+    held_list,
     latest_decision,
     layer_on_application,
     ledger_of,
@@ -178,12 +179,13 @@ class Auditor:
         return frozenset() if named is None else self._later_settlements(named), None
 
     def _judged_identities(self, event: Event) -> tuple[frozenset[str], str | None]:
-        for held in of_type(self.facts, "identity_changed"):
-            if moment(held["known_at"]) == moment(event["known_at"]):
-                same = as_set(held["psn_idet"]) == as_set(event["psn_idet"])
-                return (frozenset(), "repeated") if same else (frozenset({"identity_list_contradicts_itself"}), None)
-        newest = max((moment(fact["known_at"]) for fact in of_type(self.facts, "identity_changed")), default=None)
-        return frozenset(), "stale" if newest is not None and newest > moment(event["known_at"]) else None
+        held = held_list(self.facts)
+        if held is None or moment(held["known_at"]) < moment(event["known_at"]):
+            return frozenset(), None
+        if moment(held["known_at"]) > moment(event["known_at"]):
+            return frozenset(), "stale"
+        same = as_set(held["psn_idet"]) == as_set(event["psn_idet"])
+        return (frozenset(), "repeated") if same else (frozenset({"identity_list_contradicts_itself"}), None)
 
     def _judged_carried_in(self, event: Event) -> tuple[frozenset[str], str | None]:
         known = pack_for(self.packs, event["insuplc_admdvs"])
