@@ -47,7 +47,9 @@ class Transaction:
 
     epoch: int
     state: str = "open"
-    logs: set[tuple[str, int]] = field(default_factory=set)
+    open_since: float | None = None
+    """When somebody who aborts what stays open too long has first seen it."""
+    logs: dict[tuple[str, int], None] = field(default_factory=dict)
     offsets: dict[tuple[str, str, int], int] = field(default_factory=dict)
 
 
@@ -73,6 +75,8 @@ class Broker:
         self.epochs: dict[str, int] = {}
         self.open: dict[str, Transaction] = {}
         self.group: dict[tuple[str, str, int], int] = {}
+        self.compacted: dict[int, dict[int, Entry]] = {p: {} for p in range(partitions)}
+        """What compaction took out of the journals, for those who want to check the whole of them."""
 
     def send(self, topic: str, partition: int, key: bytes, value: bytes) -> int:
         """A gateway's record."""
@@ -93,7 +97,7 @@ class Broker:
         """Produce; the offset of the first record."""
         transaction = self._transaction(name, epoch)
         log = self.logs[topic, partition]
-        transaction.logs.add((topic, partition))
+        transaction.logs[topic, partition] = None
         base = len(log)
         log += [Entry(transaction, record.key, record.value, record.headers) for record in records]
         return base
@@ -140,12 +144,26 @@ class Broker:
             if entry.value is not MARKER and (entry.transaction is None or entry.transaction.state == "committed")
         ]
 
+    def whole_journal(self, partition: int) -> list[Entry]:
+        """Every committed record of the journal, compacted or not."""
+        entries = dict(self.committed(JOURNAL, partition)) | {
+            offset: entry
+            for offset, entry in self.compacted[partition].items()
+            if entry.transaction is not None and entry.transaction.state == "committed"
+        }
+        return [entries[offset] for offset in sorted(entries)]
+
     def compact(self, partition: int, upto: int) -> None:
-        """Removes records of the journal below `upto` that have a later value below `upto`, as a cleaner does."""
+        """Removes records of the journal below `upto` that have a later committed value below `upto`.
+
+        As Kafka's cleaner does: it stays below the last stable offset and takes no notice of aborted records.
+        """
         log = self.logs[JOURNAL, partition]
-        latest = {entry.key: offset for offset, entry in enumerate(log[:upto]) if entry.key is not None}
+        upto = min(upto, self.stable(JOURNAL, partition))
+        latest = {entry.key: offset for offset, entry in self.committed(JOURNAL, partition) if offset < upto}
         for offset, entry in enumerate(log[:upto]):
-            if entry.key is not None and latest[entry.key] != offset:
+            if entry.key is not None and latest.get(entry.key) != offset:
+                self.compacted[partition][offset] = entry
                 log[offset] = Entry(entry.transaction, None, MARKER)
 
 

@@ -5,7 +5,7 @@ passed; then the journal is read from the start, where only the last header coun
 every field and the last header, and nobody has decided anything on the states between.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -73,8 +73,23 @@ class _Followed:
     header: Header
     watermark: bytes
     changes: list[Change] = field(default_factory=list)
+    fields: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """Of the batch whose header has not come yet."""
     replayed: int = 0
     rebuilt: bool = False
+
+    def take(self, record: JournalRecord) -> None:
+        """Takes the next record. Raises `_Gap` where this cannot be followed, or no longer held in memory."""
+        if record.key != HEADER_KEY:
+            self.fields.append(_field(record))
+            self.replayed += 1
+            if self.replayed > REPLAYED_FIELDS_MAX:
+                raise _Gap
+            return
+        header, watermark = _header(record)
+        _must_follow(self.header, self.watermark, header)
+        self.changes.append(Change(self.partition, self.watermark, watermark, self.fields))
+        self.header, self.watermark, self.fields = header, watermark, []
 
     async def apply(self, expected: bytes | None) -> int | None:
         """Applies them in order. Only the last count is compared: compaction may have thinned out those before."""
@@ -116,35 +131,20 @@ async def _follow(partition: int, log: Log, keeper: Keeper, found: Snapshot, bou
     if seen is None or seen.header.n != found.n or not bounds.first < seen.offset <= bounds.end:
         raise _Gap
     tail: _Followed | None = None
-    fields: list[tuple[bytes, bytes]] = []
     async with aclosing(log.read_journal(partition, seen.offset - 1, bounds.end)) as journal:
-        async for record in _one_by_one(journal):
-            if tail is None:
-                if (record.offset, record.key, record.value) != (seen.offset - 1, HEADER_KEY, seen.sealed):
+        async for records in journal:
+            for record in records:
+                if tail is not None:
+                    tail.take(record)
+                elif (record.offset, record.key, record.value) == (seen.offset - 1, HEADER_KEY, seen.sealed):
+                    tail = _Followed(partition, keeper, seen.header, seen.encode())
+                else:
                     raise _Gap
-                tail = _Followed(partition, keeper, seen.header, seen.encode())
-            elif record.key != HEADER_KEY:
-                fields.append(_field(record))
-            else:
-                header, watermark = _header(record)
-                _must_follow(tail.header, tail.watermark, header)
-                tail.changes.append(Change(partition, tail.watermark, watermark, fields))
-                tail.header, tail.watermark = header, watermark
-                tail.replayed += len(fields)
-                fields = []
-            if tail.replayed + len(fields) > REPLAYED_FIELDS_MAX:
-                raise _Gap
     if tail is None:
         raise _Gap
-    if fields:
+    if tail.fields:
         raise _broken("it does not end in a header")
     return tail
-
-
-async def _one_by_one(journal: AsyncIterator[Sequence[JournalRecord]]) -> AsyncIterator[JournalRecord]:
-    async for records in journal:
-        for record in records:
-            yield record
 
 
 async def _read_all(partition: int, log: Log, keeper: Keeper, bounds: Bounds) -> _Rebuilt | None:
