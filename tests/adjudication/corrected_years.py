@@ -50,7 +50,7 @@ def corrections(draw: Draw, events: list[Event]) -> Event:
     if kind == "voided":
         messages = [event["msgid"] for event in events if "msgid" in event] or ["m-nobody"]
         omsgid = draw(st.sampled_from([*messages, "m-of-nobody"]))
-        msgid = f"void-{draw(st.integers(0, 10**6))}"
+        msgid = f"void-{len(events)}-{draw(st.integers(0, 99))}"
         return common | {"msgid": msgid, "omsgid": omsgid, "oinfno": "2304", "setl_time": known_at}
     return common | {
         "application_id": draw(st.sampled_from(("A1", "A2"))),

@@ -43,6 +43,8 @@ def void(books: Books, shelf: Shelf, event: Voided) -> Outcome:
     psn_no = event.psn_no
     meant: MessageMark = shelf.get(message_field(psn_no, event.omsgid)) or MessageMark()
     settled = [deed for deed in meant.deeds if deed.what == "settled"]
+    if any(deed.what == "voided" for deed in meant.deeds):
+        return Outcome("repeated")
     if any(deed.what == "reversed" for deed in meant.deeds):
         raise RefusedError(
             Refusal.VOIDING_A_REVERSAL, "omsgid", "a reversal cannot be voided: settle again under a new setl_id"
