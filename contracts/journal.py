@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter
 
 from contracts.application import ApplicationDecided
 from contracts.discharge import Settled
-from contracts.identity import IdentityPeriod, OpeningBalance
+from contracts.identity import IdentityPeriod
 from contracts.money import Fen
 
 FORMAT: Final = 1
@@ -135,7 +135,7 @@ class MessageMark:
 
 @dataclass(frozen=True, slots=True)
 class PackText:
-    """A pack as it stood when it was first used: region of the ledger, and its files' texts (the city's, the county's)."""
+    """A pack as it stood when it was first used: the ledger's region, and the texts of its files (city, county)."""
 
     region: str
     texts: tuple[str, ...]

@@ -61,8 +61,9 @@ def yuan(fen: Fen) -> str:
     Remembered, since a payout writes thirty amounts and most are caps, zeros and numbers it has just written.
     """
     if fen < 0:
-        return "-%d.%02d" % divmod(-fen, 100)
-    return "%d.%02d" % divmod(fen, 100)
+        return "-" + yuan(-fen)
+    whole, decimals = divmod(fen, 100)
+    return f"{whole}.{decimals:02d}"
 
 
 class _AmountSchema:
@@ -82,7 +83,7 @@ class _AmountSchema:
 Amount = Annotated[
     Fen,
     PlainValidator(parse_yuan),
-    PlainSerializer(lambda fen: yuan(fen), return_type=str, when_used="json"),
+    PlainSerializer(yuan, return_type=str, when_used="json"),
     _AmountSchema,
 ]
 """An incoming amount: yuan on the wire and in the journal, fen in the model."""

@@ -87,12 +87,16 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One row of a benefit table. `codes` is None for everybody; `curve` is None where the row is delegated."""
+    """One row of a benefit table. `codes` is None for everybody; `curve` is None where the row is delegated.
+
+    `clauses` are the row's own, in place of its layer's: a county's, for a row that its city delegates.
+    """
 
     who: str
     codes: frozenset[str] | None
     curve: Curve | None
     cap: Fen | None
+    clauses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def matches(self, codes: Iterable[str]) -> bool:
         """Whether one of the identities that count puts a person into this row."""
@@ -150,9 +154,10 @@ class Layer:
         """The fund code of the line, which for basic insurance depends on the insurance type."""
         return self.fund_pay_types.get(insutype, self.fund_pay_type)
 
-    def clauses_of(self, *keys: str) -> list[str]:
-        """The clauses that support the first of `keys` that any supports … all of them, each once, in pack order."""
-        return list(dict.fromkeys(clause for key in keys for clause in self.clauses.get(key, ())))
+    def clauses_of(self, *keys: str, row: Row | None = None) -> list[str]:
+        """The clauses that support `keys`, each once, in pack order; a row's own take the place of the layer's."""
+        clauses = self.clauses if row is None else {**self.clauses, **row.clauses}
+        return list(dict.fromkeys(clause for key in keys for clause in clauses.get(key, ())))
 
     def readings_of(self, *keys: str) -> list[str]:
         """The readings that concern `keys`, each once, in order of their names."""
@@ -161,7 +166,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Watch:
-    """Something to be told about. `large_bill`: the year's live bills reach `at_least` fen, discharges from `first_day`.
+    """Something to be told about. `large_bill`: the year's live bills from `first_day` on reach `at_least` fen.
 
     `zero_self_pay`: a live settlement of `cares` for a person with one of `codes` leaves nothing to pay.
     """

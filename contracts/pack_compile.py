@@ -163,15 +163,9 @@ def _filled(layer: Layer, fill: Fill, county: CountyFile) -> list[Layer]:
     first, last = fill.first_day.isoformat(), fill.until.isoformat() if fill.until else None
     if (last is not None and last < layer.first_day) or (layer.last_day is not None and first > layer.last_day):
         return [layer]
-    clauses = {key: list(found) for key, found in layer.clauses.items()}
-    for key, added in _clauses(fill.citations, fill.document, county.documents).items():
-        clauses.setdefault(key, []).extend(added)
-    filled = replace(
-        layer,
-        first_day=max(first, layer.first_day),
-        rows=_with_filled_rows(layer.rows, fill),
-        clauses={key: tuple(found) for key, found in clauses.items()},
-    )
+    clauses = _clauses(fill.citations, fill.document, county.documents)
+    rows = _with_filled_rows(layer.rows, fill, clauses)
+    filled = replace(layer, first_day=max(first, layer.first_day), rows=rows)
     parts = []
     if layer.first_day < first:
         parts.append(replace(layer, last_day=(fill.first_day - timedelta(days=1)).isoformat()))
@@ -183,14 +177,15 @@ def _filled(layer: Layer, fill: Fill, county: CountyFile) -> list[Layer]:
     return parts
 
 
-def _with_filled_rows(rows: Sequence[Row], fill: Fill) -> tuple[Row, ...]:
+def _with_filled_rows(rows: Sequence[Row], fill: Fill, clauses: Mapping[str, tuple[str, ...]]) -> tuple[Row, ...]:
+    """The rows with a county's in their places; each of those is supported by the county's own clauses."""
     numbered = [row for row in rows if row.curve is not None]
     delegated = {row.who: row for row in rows if row.curve is None}
     for row in fill.benefits:
         held = delegated.pop(row.who, None)
         if held is None:
             continue
-        filled = numbered_row(row.who, held.codes, row)
+        filled = replace(numbered_row(row.who, held.codes, row), clauses=clauses)
         place = place_of_filled(numbered, filled)
         numbered.insert(len(numbered) if place is None else place, filled)
     return (*numbered, *delegated.values())

@@ -27,8 +27,8 @@ class Source(TypedDict):
 class Refused(TypedDict):
     """`refused`: a record in quarantine. `detail` names the field and the mend, never the value.
 
-    `original` holds the record as text, or `original_base64` its bytes where they are not UTF-8. Both are left out for a
-    record that is too large or that holds an identity-card number; `length` and `sha256` still identify it.
+    `original` holds the record as text, or `original_base64` its bytes where they are not UTF-8. Both are left out for
+    a record that is too large or that holds an identity-card number; `length` and `sha256` still identify it.
     """
 
     type: Literal["refused"]

@@ -106,7 +106,12 @@ def check_packs(directory: Path | None) -> Exit:
     if problems:
         complain(f"{len(problems)} problems")
         return Exit.CHECK_FAILED
-    cases, differences = rehearse(directory)
+    try:
+        cases, differences = rehearse(directory)
+    except PackError as error:
+        for problem in error.problems:
+            complain(str(problem))
+        return Exit.CHECK_FAILED
     for difference in differences:
         complain(str(difference))
     if differences:

@@ -66,6 +66,8 @@ def test_the_citys_rows_pay_the_same_in_the_county(packs: PackSet):
             assert run(case, county(packs)) == [], case.name
 
 
-def test_a_line_under_the_countys_row_cites_the_county(packs: PackSet):
+def test_a_line_under_the_countys_row_cites_the_county_and_the_citys_rows_the_city(packs: PackSet):
     layer = assistance(county(packs), "2021-03-02")
-    assert "望医保〔2020〕9号 第二条" in layer.clauses_of("benefits.tiers")
+    cited = {row.who: layer.clauses_of("benefits.tiers", row=row) for row in layer.rows}
+    assert cited["其他特殊困难人员"] == ["望医保〔2020〕9号 第二条"]
+    assert cited["低保对象"] == ["台医保联发〔2020〕8号 二（二）1"]

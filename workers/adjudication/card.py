@@ -119,7 +119,8 @@ def _padded(text: str, columns: int) -> str:
 def _clauses(layer: Layer) -> str:
     """The clauses behind a layer, each document's number once."""
     clauses: dict[str, dict[str, None]] = {}
-    for found in layer.clauses.values():
+    own = (clauses for row in layer.rows for clauses in row.clauses.values())
+    for found in (*layer.clauses.values(), *own):
         for clause in found:
             number, _, place = clause.partition(" ")
             clauses.setdefault(number, {})[place] = None

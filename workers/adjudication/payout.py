@@ -8,7 +8,7 @@ from contracts.application import ApplicationDecided
 from contracts.discharge import Settled
 from contracts.journal import Entry, Share
 from contracts.money import Fen, yuan
-from contracts.pack import Layer, Pack
+from contracts.pack import Layer, Pack, Row
 from contracts.payout import Cause, CombinedPayout, Line, PackUsed
 from contracts.vocabulary import HOSPITAL_SHARE, Kind, Payee, Reason, Status
 from workers.adjudication.adjudicate import Adjudication
@@ -29,13 +29,15 @@ _KEYS_OF_REASON: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @lru_cache(maxsize=4096)
-def _grounds(layer: Layer, reason: Reason | None, deductible: bool, capped: bool) -> tuple[list[str], list[str]]:
+def _grounds(
+    layer: Layer, row: Row | None, reason: Reason | None, deductible: bool, capped: bool
+) -> tuple[list[str], list[str]]:
     """The clauses and readings behind a line: those of the keys that made the amount what it is."""
     if reason is not None:
         keys = _KEYS_OF_REASON[reason]
-        return layer.clauses_of(*keys), layer.readings_of(*keys)
+        return layer.clauses_of(*keys, row=row), layer.readings_of(*keys)
     keys = ("benefits.tiers", *(("benefits.deductible",) if deductible else ()), *(("benefits.cap",) if capped else ()))
-    return layer.clauses_of(*keys), layer.readings_of("base", "accumulates", *keys)
+    return layer.clauses_of(*keys, row=row), layer.readings_of("base", "accumulates", *keys)
 
 
 @lru_cache(maxsize=4096)
@@ -57,7 +59,7 @@ def _quiet(layer: Layer, insutype: str, seq: int, status: Status, reason: Reason
         "payee": None,
     }
     if status is not Status.REPORTED:
-        line["clauses"], line["readings"] = _grounds(layer, reason, False, False)
+        line["clauses"], line["readings"] = _grounds(layer, None, reason, False, False)
     return line
 
 
@@ -77,7 +79,7 @@ def _line(seq: int, decision: Decision, insutype: str, delta: Fen, payee: Payee 
     assert curve is not None
     after = before + base
     capped = headroom is not None and headroom == paid
-    clauses, readings = _grounds(layer, reason, curve.deductible > 0, capped)
+    clauses, readings = _grounds(layer, row, reason, curve.deductible > 0, capped)
     line: Line = {
         "seq": seq,
         "layer": layer.id,
@@ -186,7 +188,7 @@ def application_payout(
     """The payout of a decided application: one line, to the person. `said` is what the previous revision said."""
     layer = next(layer for layer, _ in pack.layers_on(f"{decision.year}-12-31") if layer.id == share.layer)
     delta = share.paid - said
-    clauses, readings = _grounds(layer, None, True, False)
+    clauses, readings = _grounds(layer, None, None, True, False)
     return {
         "type": "combined_payout",
         # `:` stands in no identifier, so no settlement's payout can have this id.
