@@ -102,6 +102,7 @@ def care_of(event: Event) -> str:
 
 
 def covers_care(layer: Layer, event: Event) -> bool:
+    """Whether the layer looks at care of this kind."""
     return care_of(event) in {str(care) for care in layer.cares}
 
 
@@ -215,6 +216,7 @@ class Bill:
 
     @property
     def total(self) -> Fraction:
+        """The four parts of the bill together."""
         return yuan(self.event["medfee_sumamt"])
 
     @property

@@ -54,10 +54,12 @@ class Ledger:
 
     @property
     def bills(self) -> list[Bill]:
+        """The year's live settlements, in arrival order."""
         return [entry for entry in self.entries if isinstance(entry, Bill)]
 
 
 def of_type(facts: Sequence[Event], kind: str) -> list[Event]:
+    """Those of the facts that are of one type, in arrival order."""
     return [fact for fact in facts if fact["type"] == kind]
 
 
@@ -174,6 +176,7 @@ def opening_balances(facts: Sequence[Event], packs: PackSet, key: LedgerKey) -> 
 
 
 def same_application(facts: Sequence[Event], decision: Event) -> list[Event]:
+    """Every decision about the application that this one is about."""
     return [
         fact for fact in of_type(facts, "application_decided") if fact["application_id"] == decision["application_id"]
     ]
@@ -185,6 +188,7 @@ def is_first_of_its_id(facts: Sequence[Event], decision: Event) -> bool:
 
 
 def latest_decision(facts: Sequence[Event], decision: Event) -> Event:
+    """What was decided last about the application."""
     return max(same_application(facts, decision), key=lambda fact: moment(fact["known_at"]))
 
 
@@ -213,6 +217,7 @@ def granted(decision: Event, pack: Pack, ledger: Ledger) -> Grant:
 
 
 def voided_messages(facts: Sequence[Event]) -> set[str]:
+    """The message ids that somebody has voided, whether their messages came or not."""
     return {fact["omsgid"] for fact in of_type(facts, "voided")}
 
 

@@ -16,10 +16,12 @@ def name_of(entry: Entry) -> str:
 
 
 def paid_by_layer(bill: Bill) -> dict[str, Fraction]:
+    """What each layer pays for the bill."""
     return {line.layer.id: line.paid for line in bill.lines}
 
 
 def yuan_said(line: Mapping[str, Any]) -> Fraction:
+    """What a line says that its layer pays."""
     return yuan(line["fund_payamt"])
 
 
@@ -30,6 +32,7 @@ def received(history: Sequence[Payout], layer: str, payee: str) -> Fraction:
 
 
 def heading(event: Event, name: str, kind: str, revision: int) -> Payout:
+    """What every payout begins with: its name, why it was written and how often something was said."""
     cause = {key: event[key] for key in ("type", "msgid", "application_id", "known_at") if key in event}
     return {
         "type": "combined_payout",

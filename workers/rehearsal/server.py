@@ -108,6 +108,7 @@ class Server:
 
     @property
     def address(self) -> str:
+        """`127.0.0.1:port`."""
         return f"{HOST}:{self.port}"
 
     async def start(self) -> None:
@@ -138,6 +139,7 @@ class Server:
         await asyncio.to_thread(self._signal, signal.SIGCONT)
 
     async def is_running(self) -> bool:
+        """Whether the server's process is alive."""
         return await asyncio.to_thread(self._is_running)
 
     async def close(self) -> None:
