@@ -44,14 +44,15 @@ def adjudicate(
     """Every layer's decision for `bill`, given the year's accounts before it.
 
     Refuses `layer_already_paid` and `fund_payments_exceed_bill`. A bill that was accepted before (`again`) is not
-    refused: its reported payments are facts, so the computed layers give way where both no longer fit.
+    refused: its reported payments are facts. The computed layers give way where both no longer fit. Where a layer that
+    did not compute when the bill came does now, what was reported is part of what it pays, and stands if it is more.
     """
     fields = bill.__dict__
     left = [fields[name] for name in BUCKET_FIELDS]
     after: dict[str, Account] = dict(accounts)
     decisions: list[Decision] = []
     others: dict[str, Fen] = {}
-    reported_later = _reported_later(bill, codes, plan) if again else None
+    reported_later = _reported_later(bill, plan) if again else None
 
     for position, step in enumerate(plan.steps):
         if position == plan.unnamed_before:
@@ -67,7 +68,7 @@ def adjudicate(
         row = None
         if reason is None and layer.mode != "reported":
             row, reason = _reached(layer, codes, bill)
-        if layer.mode == "reported" or (reported and reason in _STANDS_AS_REPORTED):
+        if layer.mode == "reported" or (reported and (reason in _STANDS_AS_REPORTED or (again and row is None))):
             _draw(left, reported, step.reports)
             decisions.append(Decision(layer, Status.REPORTED, None, reported))
             continue
@@ -87,6 +88,10 @@ def adjudicate(
         fits = None if reported_later is None else sum(left) - reported_later[position]
         decision = decide(layer, row, base, account, fits)
         paid = decision.paid
+        if reported and paid <= reported:
+            _draw(left, reported, step.reports)
+            decisions.append(Decision(layer, Status.REPORTED, None, reported))
+            continue
         decisions.append(decision)
         after[layer.id] = Account(account.base + base, account.paid + paid, row.cap)
         if paid:
@@ -160,18 +165,13 @@ def _draw_unnamed(bill: Settled, plan: Plan, left: list[Fen], others: dict[str, 
             _draw(left, amount, (name,))
 
 
-def _reported_later(bill: Settled, codes: Sequence[str], plan: Plan) -> list[Fen]:
+def _reported_later(bill: Settled, plan: Plan) -> list[Fen]:
     """For each step, what is reported at later steps and must still find room in the bill."""
     later = 0
     sums: list[Fen] = []
     for position in reversed(range(len(plan.steps))):
         sums.append(later)
-        step = plan.steps[position]
-        reason = step.reason
-        if reason is None and step.layer.mode != "reported":
-            _, reason = _reached(step.layer, codes, bill)
-        if step.layer.mode == "reported" or reason in _STANDS_AS_REPORTED:
-            later += sum(getattr(bill, name) or 0 for name in step.reports)
+        later += sum(getattr(bill, name) or 0 for name in plan.steps[position].reports)
         if position == plan.unnamed_before:
             later += sum(getattr(bill, name) or 0 for name in plan.unnamed)
     return sums[::-1]

@@ -205,11 +205,8 @@ def _moved(shares: Sequence[Share], adjudication: Adjudication) -> tuple[Share, 
     moved: list[Share] = []
     for decision in adjudication.decisions:
         before = held.get(decision.layer.id) or Share(decision.layer.id, 0, 0)
-        if decision.status is Status.REPORTED:
-            share = before._replace(base=decision.base, paid=decision.paid)
-        else:
-            more: Fen = decision.paid - before.paid
-            share = before._replace(base=decision.base, paid=decision.paid, to_person=before.to_person + more)
+        more: Fen = decision.paid - before.paid
+        share = before._replace(base=decision.base, paid=decision.paid, to_person=before.to_person + more)
         if any(share[1:]):
             moved.append(share)
     return tuple(moved)

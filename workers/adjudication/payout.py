@@ -134,7 +134,8 @@ def settlement_payout(
         paid = decision.paid
         funds += paid
         delta = paid if said is None else paid - said.get(decision.layer.id, 0)
-        moved = delta != 0 and decision.status is not Status.REPORTED
+        # What was reported with the bill never changes, so whatever a later revision changes is ours to move.
+        moved = delta != 0 and (said is not None or decision.status is not Status.REPORTED)
         lines.append(_line(seq, decision, insutype, delta, payee if moved else None))
     others = adjudication.others
     if others:
@@ -247,7 +248,7 @@ def reversal_payout(entry: Entry, bill: Settled, pack: Pack, *, revision: int, c
 
 
 def _received(share: Share) -> Sequence[tuple[Payee | None, Fen]]:
-    """Who has received what of a share; what the platform paid was never received through us."""
-    through_us = [(Payee.INSTITUTION, share.to_institution), (Payee.PERSON, share.to_person)]
-    received = [(payee, amount) for payee, amount in through_us if amount]
-    return received or [(None, share.paid)]
+    """Who has received what of a share: the payees through us, and None for what the platform had paid itself."""
+    reported = share.paid - share.to_institution - share.to_person
+    received = [(Payee.INSTITUTION, share.to_institution), (Payee.PERSON, share.to_person), (None, reported)]
+    return [(payee, amount) for payee, amount in received if amount] or [(None, 0)]

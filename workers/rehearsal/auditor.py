@@ -234,7 +234,7 @@ class Auditor:
         last = {line["layer"]: yuan_said(line) for line in before[-1]["lines"]} if before else {}
         for line in payout["lines"]:
             delta = yuan_said(line) - last.get(line["layer"], Fraction(0))
-            moves = bool(delta) and line["status"] != "reported"
+            moves = bool(delta) and (bool(last) or line["status"] != "reported")
             line["delta"], line["payable"] = written(delta), moves
             line["payee"] = None if not moves else "fixmedins" if kind == "settlement" else "person"
         before.append(payout)
@@ -255,14 +255,18 @@ class Auditor:
         for line in latest["lines"]:
             shown = {key: line[key] for key in ("layer", "label", "fund_pay_type")}
             shown |= {"status": "nothing", "reason": "reversed", "fund_payamt": "0.00"}
-            if line["status"] == "reported":
-                returns = [{"status": "reported", "delta": written(-yuan_said(line)), "payable": False, "payee": None}]
-            else:
-                returns = [
-                    {"delta": written(-amount), "payable": True, "payee": payee}
-                    for payee in ("fixmedins", "person")
-                    if (amount := received(history, line["layer"], payee))
-                ] or [{"delta": "0.00", "payable": False, "payee": None}]
+            returns = [
+                {"delta": written(-amount), "payable": True, "payee": payee}
+                for payee in ("fixmedins", "person")
+                if (amount := received(history, line["layer"], payee))
+            ]
+            through_us = sum(
+                (received(history, line["layer"], payee) for payee in ("fixmedins", "person")), Fraction(0)
+            )
+            rest = yuan_said(line) - through_us
+            if rest or not returns:
+                reported = {"status": "reported"} if rest or line["status"] == "reported" else {}
+                returns.append(reported | {"delta": written(-rest), "payable": False, "payee": None})
             payout["lines"] += [shown | returned for returned in returns]
         for seq, line in enumerate(payout["lines"], start=1):
             line["seq"] = seq

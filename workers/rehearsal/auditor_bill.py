@@ -6,7 +6,7 @@ rule stands where the contract states it. Speed is the other model's business.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
@@ -269,9 +269,19 @@ def line_of(bill: Bill, layer: Layer, reported: Fraction, account: Account) -> L
         bill.draw(range(4), reported)
         return Line(layer, "reported", None, reported) if reported else Line(layer, "nothing", reason)
     bill.already_paid = bill.already_paid or reported > 0
-    if row is None:
+    if row is None and not reported:
         return Line(layer, "nothing", reason)
-    return computed_line(bill, layer, row, account)
+    left, counted = list(bill.left), replace(account)
+    line = None if row is None else computed_line(bill, layer, row, account)
+    if line is not None and line.paid > reported:
+        return line
+    if line is not None and not reported:
+        return line
+    # Accepted when the layer did not compute: what the platform paid then is part of what is owed now, or stands.
+    bill.left[:] = left
+    account.base, account.paid = counted.base, counted.paid
+    bill.draw(range(4), reported)
+    return Line(layer, "reported", None, reported)
 
 
 def standing(layer: Layer, bill: Bill) -> tuple[str | None, Row | None]:
