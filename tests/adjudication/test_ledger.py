@@ -117,3 +117,24 @@ def test_a_fund_field_that_two_layers_share_belongs_to_the_one_that_looks_at_the
         refusal = settler.take(json.dumps(event).encode()).refusal
         assert refusal is not None
         assert (refusal.reason, refusal.field) == (Refusal.LAYER_ALREADY_PAID, "maf_pay")
+
+
+def known(code: str, at: str) -> dict[str, Any]:
+    identity = {"psn_idet_type": code, "begntime": "2020-01-01"}
+    return {"type": "identity_changed", "psn_no": "P1", "psn_idet": [identity], "known_at": f"{at}T00:00:00+08:00"}
+
+
+def test_what_the_platform_paid_is_part_of_what_is_owed_when_a_delegated_layer_turns_out_to_be_ours() -> None:
+    settler = Settler(load_directory())
+    # 2360 is the county's to decide: its 500 stand. As 2303 the stay is owed 10,000 × 0.70 = 7,000, so 6,500 more.
+    stay = bill("A", "2021-01-02", inscp_scp_amt=10_000, insuplc_admdvs="331002", maf_pay=500)
+    stay["psn_idet"] = [{"psn_idet_type": "2360", "begntime": "2018-01-01"}]
+    payouts = take(settler, stay, known("2303", "2021-05-01"), known("2360", "2021-06-01"))
+    assert [paid(payout, "assistance_inpatient") for payout in payouts] == [
+        ("500.00", "500.00", None),
+        ("7000.00", "6500.00", "person"),
+        ("500.00", "-6500.00", "person"),
+    ]
+    # Taken back, only what the platform had paid is left to name, and it is the platform's to take back.
+    (back,) = take(settler, reversal("A", "2021-08-01"))
+    assert paid(back, "assistance_inpatient") == ("0.00", "-500.00", None)

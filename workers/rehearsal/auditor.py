@@ -255,15 +255,12 @@ class Auditor:
         for line in latest["lines"]:
             shown = {key: line[key] for key in ("layer", "label", "fund_pay_type")}
             shown |= {"status": "nothing", "reason": "reversed", "fund_payamt": "0.00"}
-            returns = [
+            returns: list[dict[str, Any]] = [
                 {"delta": written(-amount), "payable": True, "payee": payee}
                 for payee in ("fixmedins", "person")
                 if (amount := received(history, line["layer"], payee))
             ]
-            through_us = sum(
-                (received(history, line["layer"], payee) for payee in ("fixmedins", "person")), Fraction(0)
-            )
-            rest = yuan_said(line) - through_us
+            rest = yuan_said(line) - sum(received(history, line["layer"], payee) for payee in ("fixmedins", "person"))
             if rest or not returns:
                 reported = {"status": "reported"} if rest or line["status"] == "reported" else {}
                 returns.append(reported | {"delta": written(-rest), "payable": False, "payee": None})
