@@ -88,7 +88,8 @@ class CombinedPayout(TypedDict):
 
     `medfee_sumamt = fund_pay_sumamt + psn_part_amt + hosp_part_amt`; the last stands in `other_payments`, together with
     the fund fields that no layer of the pack names, where there are any. An application payout has one line, an
-    `application_id` in place of the settlement's fields, and no `left`.
+    `application_id` in place of the settlement's fields, and no `left`; its line looks at the whole of the year's base
+    less `other_assistance`.
     """
 
     type: Literal["combined_payout"]
@@ -108,6 +109,7 @@ class CombinedPayout(TypedDict):
     fund_pay_sumamt: Yuan
     psn_part_amt: NotRequired[Yuan]
     other_payments: NotRequired[dict[str, Yuan]]
+    other_assistance: NotRequired[Yuan]
     lines: list[Line]
     left: NotRequired[Left]
 

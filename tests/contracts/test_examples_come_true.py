@@ -12,6 +12,7 @@ STORY = (
     (examples.SETTLED_LATER, None),
     (examples.REVERSED, [examples_payout.REVERSAL, examples_payout.READJUDICATION]),
     (examples.SETTLED_IN_JINGNING, [examples_payout.PENDING]),
+    (examples.APPLICATION_DECIDED, [examples_payout.APPLICATION]),
 )
 
 

@@ -1,9 +1,11 @@
 """Layers that are paid on application: who may be paid, and how much. Source: 景政办发〔2021〕29号 二（一）（三）."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from contracts.application import ApplicationDecided
 from contracts.journal import Account, Share
+from contracts.money import Fen
 from contracts.pack import ApplicationRule, Layer, Pack, Row
 from contracts.vocabulary import Refusal
 from workers.adjudication.refuse import BrokenInvariantError, RefusedError
@@ -14,9 +16,22 @@ def layer_applied_for(pack: Pack, year: int) -> Layer | None:
     return next((layer for layer, _ in pack.layers_on(f"{year}-12-31") if layer.mode == "on_application"), None)
 
 
-def granted(
-    pack: Pack, decision: ApplicationDecided, accounts: Mapping[str, Account]
-) -> tuple[tuple[Share, ...], Mapping[str, Account]]:
+class Grant(NamedTuple):
+    """What a decision pays, in fen, and how it came to that.
+
+    `counted` is the year's base without other assistance; `row` is None for a decision that is not approved. `share`
+    and `accounts` are what the ledger keeps.
+    """
+
+    layer: Layer
+    row: Row | None
+    counted: Fen
+    paid_before: Fen
+    share: Share
+    accounts: Mapping[str, Account]
+
+
+def granted(pack: Pack, decision: ApplicationDecided, accounts: Mapping[str, Account]) -> Grant:
     """What a decision pays on the year before it, and the accounts after it.
 
         pay = min(cap, owed(max(0, base − other_assistance))) − paid
@@ -27,15 +42,16 @@ def granted(
     if layer is None or layer.application is None:
         raise BrokenInvariantError("a decision stands in the ledger of a pack that pays nothing on application")
     account = accounts.get(layer.id, Account())
-    paid = 0
-    if decision.approved:
-        row = _row_of(layer, layer.application, decision)
-        if row.curve is None:
-            raise BrokenInvariantError("a decision stands on a row without numbers")
-        owed = row.curve.owed(max(0, account.base - decision.other_assistance))
-        paid = (owed if row.cap is None else min(row.cap, owed)) - account.paid
-        accounts = {**accounts, layer.id: Account(account.base, account.paid + paid, row.cap)}
-    return (Share(layer.id, 0, paid, 0, paid),), accounts
+    counted = max(0, account.base - decision.other_assistance)
+    if not decision.approved:
+        return Grant(layer, None, counted, account.paid, Share(layer.id, 0, 0), accounts)
+    row = _row_of(layer, layer.application, decision)
+    if row.curve is None:
+        raise BrokenInvariantError("a decision stands on a row without numbers")
+    owed = row.curve.owed(counted)
+    paid = (owed if row.cap is None else min(row.cap, owed)) - account.paid
+    after = {**accounts, layer.id: Account(account.base, account.paid + paid, row.cap)}
+    return Grant(layer, row, counted, account.paid, Share(layer.id, 0, paid, 0, paid), after)
 
 
 def _row_of(layer: Layer, rule: ApplicationRule, decision: ApplicationDecided) -> Row:

@@ -52,7 +52,7 @@ def decide(layer: Layer, row: Row, base: Fen, account: Account, fits: Fen | None
         paid = fits
     if paid > 0:
         return Decision(layer, Status.PAID, None, paid, row, base, before, headroom)
-    reason = Reason.NOTHING_LEFT if base == 0 else _why_nothing(headroom, before + base, curve)
+    reason = Reason.NOTHING_LEFT if base == 0 else why_nothing(headroom, before + base, curve)
     return Decision(layer, Status.NOTHING, reason, 0, row, base, before, headroom)
 
 
@@ -65,11 +65,11 @@ def pend(layer: Layer, row: Row, base: Fen, account: Account) -> Decision:
     due = owed if row.cap is None else min(row.cap, owed)
     headroom = None if row.cap is None else max(0, row.cap - account.paid)
     pending = max(0, due - account.paid)
-    reason = None if pending else _why_nothing(headroom, before + base, curve)
+    reason = None if pending else why_nothing(headroom, before + base, curve)
     return Decision(layer, Status.PENDING_APPLICATION, reason, 0, row, base, before, headroom, pending)
 
 
-def _why_nothing(headroom: Fen | None, base_after: Fen, curve: Curve) -> Reason:
+def why_nothing(headroom: Fen | None, base_after: Fen, curve: Curve) -> Reason:
     """Why a row that was reached, with something to look at, owes nothing."""
     if headroom == 0:
         return Reason.CAP_SPENT

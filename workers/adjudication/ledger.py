@@ -31,7 +31,7 @@ from contracts.payout import Cause, CombinedPayout
 from contracts.signals import Signal
 from contracts.vocabulary import Kind, Refusal, Status
 from workers.adjudication.adjudicate import Adjudication, adjudicate
-from workers.adjudication.application import granted
+from workers.adjudication.application import Grant, granted
 from workers.adjudication.books import Books, Outcome, keep_pack
 from workers.adjudication.marks import Ledger, note_message, open_ledger, placed, refuse_voided
 from workers.adjudication.payout import application_payout, settlement_payout
@@ -148,14 +148,15 @@ def fold_again(
             continue
         fact = entry.fact
         pack = books.pack_of(entry.digest, shelf)
-        adjudication = None
+        adjudication = grant = None
         if isinstance(fact, Settled):
             adjudication = _adjudicated_again(books, pack, fact, entry.codes, accounts)
             accounts = adjudication.accounts
             watched = watch(pack, fact, adjudication, entry.codes, watched)
             shares = _moved(entry.shares, adjudication)
         else:
-            shares, accounts = granted(pack, fact, accounts)
+            grant = granted(pack, fact, accounts)
+            shares, accounts = (grant.share,), grant.accounts
         said = {share.layer: share.paid for share in entry.shares if share.paid}
         changed = not entry.revision or said != {share.layer: share.paid for share in shares if share.paid}
         if not changed and shares == entry.shares:
@@ -163,7 +164,7 @@ def fold_again(
         revision = entry.revision + int(changed)
         shelf.put(entry_field(*ledger, index), replace(entry, shares=shares, revision=revision))
         if changed:
-            payouts.append(_said_again(fact, pack, adjudication, shares, said, revision, cause))
+            payouts.append(_said_again(fact, pack, adjudication or grant, said, revision, cause))
     pack = books.pack_of(entries[-1].digest, shelf) if entries else books.pack_for(region)
     states, signals = changes(pack, psn_no, year_number, setl_id, year, accounts, watched)
     shelf.put(year_field(*ledger), replace(year, accounts=accounts, watched=watched, signals=states))
@@ -173,21 +174,20 @@ def fold_again(
 def _said_again(
     fact: Settled | ApplicationDecided,
     pack: Pack,
-    adjudication: Adjudication | None,
-    shares: Sequence[Share],
+    decided: Adjudication | Grant | None,
     said: Mapping[str, Fen],
     revision: int,
     cause: Cause,
 ) -> CombinedPayout:
     """The payout of an entry of which a payment has changed."""
-    if isinstance(fact, ApplicationDecided):
-        (share,) = shares
-        return application_payout(fact, pack, share, said.get(share.layer, 0), revision=revision, cause=cause)
-    if adjudication is None:
-        raise BrokenInvariantError("a settlement was folded without being adjudicated")
-    return settlement_payout(
-        fact, pack, adjudication, kind=Kind.READJUDICATION, revision=revision, cause=cause, said=said
-    )
+    if isinstance(fact, ApplicationDecided) and isinstance(decided, Grant):
+        before = said.get(decided.layer.id, 0)
+        return application_payout(fact, pack, decided, before, revision=revision, cause=cause)
+    if isinstance(fact, Settled) and isinstance(decided, Adjudication):
+        return settlement_payout(
+            fact, pack, decided, kind=Kind.READJUDICATION, revision=revision, cause=cause, said=said
+        )
+    raise BrokenInvariantError("an entry was decided as something that it is not")
 
 
 def _adjudicated_again(

@@ -12,7 +12,8 @@ from contracts.pack import Layer, Pack, Row
 from contracts.payout import Cause, CombinedPayout, Line, PackUsed
 from contracts.vocabulary import HOSPITAL_SHARE, Kind, Payee, Reason, Status
 from workers.adjudication.adjudicate import Adjudication
-from workers.adjudication.layer import Decision
+from workers.adjudication.application import Grant
+from workers.adjudication.layer import Decision, why_nothing
 
 _KEYS_OF_REASON: Final[Mapping[str, tuple[str, ...]]] = {
     Reason.NOT_IN_FORCE: ("from",),
@@ -184,13 +185,11 @@ def _bill_payout(
 
 
 def application_payout(
-    decision: ApplicationDecided, pack: Pack, share: Share, said: Fen, *, revision: int, cause: Cause
+    decision: ApplicationDecided, pack: Pack, grant: Grant, said: Fen, *, revision: int, cause: Cause
 ) -> CombinedPayout:
     """The payout of a decided application: one line, to the person. `said` is what the previous revision said."""
-    layer = next(layer for layer, _ in pack.layers_on(f"{decision.year}-12-31") if layer.id == share.layer)
-    delta = share.paid - said
-    clauses, readings = _grounds(layer, None, None, True, False)
-    return {
+    delta = grant.share.paid - said
+    payout: CombinedPayout = {
         "type": "combined_payout",
         # `:` stands in no identifier, so no settlement's payout can have this id.
         "payout_id": f"{decision.psn_no}:application:{decision.application_id}:{revision}",
@@ -202,24 +201,24 @@ def application_payout(
         "revision": revision,
         "cause": cause,
         "pack": pack_used(pack),
-        "fund_pay_sumamt": yuan(share.paid),
-        "lines": [
-            {
-                "seq": 1,
-                "layer": layer.id,
-                "label": layer.label,
-                "fund_pay_type": layer.fund_pay_type,
-                "status": Status.PAID if share.paid else Status.NOTHING,
-                "reason": None,
-                "fund_payamt": yuan(share.paid),
-                "delta": yuan(delta),
-                "payable": delta != 0,
-                "payee": Payee.PERSON if delta else None,
-                "clauses": clauses,
-                "readings": readings,
-            }
-        ],
+        "fund_pay_sumamt": yuan(grant.share.paid),
+        "lines": [_line(1, _as_decision(grant), "", delta, Payee.PERSON if delta else None)],
     }
+    if decision.other_assistance:
+        payout["other_assistance"] = yuan(decision.other_assistance)
+    return payout
+
+
+def _as_decision(grant: Grant) -> Decision:
+    """A grant as a layer's decision on the whole of the year's base."""
+    paid, row = grant.share.paid, grant.row
+    if row is None or row.curve is None:
+        return Decision(grant.layer, Status.NOTHING, None)
+    headroom = None if row.cap is None else max(0, row.cap - grant.paid_before)
+    already_paid = grant.paid_before != 0 and headroom != 0
+    reason = None if paid or already_paid else why_nothing(headroom, grant.counted, row.curve)
+    status = Status.PAID if paid else Status.NOTHING
+    return Decision(grant.layer, status, reason, paid, row, grant.counted, 0, headroom)
 
 
 def reversal_payout(entry: Entry, bill: Settled, pack: Pack, *, revision: int, cause: Cause) -> CombinedPayout:

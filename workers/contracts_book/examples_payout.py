@@ -212,7 +212,7 @@ _SUBSIDY_LINE: Final = _computed(
     ],
     cap="100000.00",
     crt_payb_lmt_amt="100000.00",
-    clauses=[f"{_SUBSIDY} 二（二）2（1）", f"{_SUBSIDY} 二（二）2（2）"],
+    clauses=[f"{_SUBSIDY} 二（二）2（1）"],
     readings=["JN-03", "JN-04"],
 )
 
@@ -256,7 +256,7 @@ PENDING: Final[Example] = {
 
 APPLICATION: Final[Example] = {
     "type": "combined_payout",
-    "payout_id": "P331100000002:A2023-0001:1",
+    "payout_id": "P331100000002:application:A2023-0001:1",
     "kind": "application",
     "application_id": "A2023-0001",
     "psn_no": "P331100000002",

@@ -15,6 +15,7 @@ from workers.rehearsal.auditor_bill import (
     Account,
     Accounts,
     Bill,
+    Decided,
     Event,
     Line,
     care_of,
@@ -24,6 +25,7 @@ from workers.rehearsal.auditor_bill import (
     owed,
     pack_for,
     settle,
+    why_nothing,
     yuan,
 )
 
@@ -39,6 +41,8 @@ class Grant:
     pack: Pack
     layer: Layer
     paid: Fraction
+    decided: Decided | None = None
+    reason: str | None = None
 
 
 Entry = Bill | Grant
@@ -207,10 +211,16 @@ def granted(decision: Event, pack: Pack, ledger: Ledger) -> Grant:
         return Grant(decision, pack, layer, Fraction(0))
     who = layer.application.rows[decision["applicant"]]
     row = next(row for row in layer.rows if row.who == who)
-    due = owed(row, max(Fraction(0), account.base - yuan(decision["other_assistance"])))
-    paid = (due if row.cap is None else min(from_fen(row.cap), due)) - account.paid
+    counted = max(Fraction(0), account.base - yuan(decision["other_assistance"]))
+    due, cap = owed(row, counted), None if row.cap is None else from_fen(row.cap)
+    paid = (due if cap is None else min(cap, due)) - account.paid
+    headroom = None if cap is None else max(Fraction(0), cap - account.paid)
+    said_before = account.paid != 0 and headroom != 0
+    reason = None if paid or said_before else why_nothing(layer, row, counted, counted, headroom == 0)
     account.paid += paid
-    return Grant(decision, pack, layer, paid)
+    cap_left = None if headroom is None else headroom - paid
+    decided = Decided(row, counted, Fraction(0), counted, cap, headroom, cap_left)
+    return Grant(decision, pack, layer, paid, decided, reason)
 
 
 # Voided messages ────────────────────────────────────────────────────────────────────────────────

@@ -93,12 +93,12 @@ def line_shown(seq: int, line: Line, insutype: str) -> dict[str, Any]:
 
 def grant_payout(grant: Grant) -> Payout:
     """An application's payout: one line, and nothing about a bill."""
-    decision, layer = grant.decision, grant.layer
-    line = {"seq": 1, "layer": layer.id, "label": layer.label, "fund_pay_type": layer.fund_pay_type}
-    line |= {"status": "paid" if grant.paid else "nothing", "reason": None, "fund_payamt": written(grant.paid)}
+    decision, other = grant.decision, yuan(grant.decision["other_assistance"])
+    line = Line(grant.layer, "paid" if grant.paid else "nothing", grant.reason, grant.paid, decided=grant.decided)
     return {
+        **({"other_assistance": written(other)} if other else {}),
         **{key: decision[key] for key in ("application_id", "psn_no", "insuplc_admdvs", "year")},
         "pack": {"region": grant.pack.region, "digest": grant.pack.digest},
         "fund_pay_sumamt": written(grant.paid),
-        "lines": [line],
+        "lines": [line_shown(1, line, "")],
     }
