@@ -14,6 +14,11 @@ from workers.kafka.writer import LETTING_GO_SECONDS, PartitionWriter
 from workers.settings import Settings
 from workers.settlement.ports import Bounds, JournalEndNotReached, JournalRecord, WrongPartitionCount
 
+FETCH_BYTES: Final = 52_428_800
+"""aiokafka's own limit for one answer."""
+
+WHOLE_JOURNAL_BYTES: Final = 1 << 30
+
 JOURNAL_WAIT_MS: Final = 200
 """How long the broker may wait for more before it answers that a journal has not grown."""
 
@@ -71,7 +76,7 @@ class KafkaLog:
             auto_offset_reset="none",
             isolation_level="read_committed",
             fetch_max_wait_ms=JOURNAL_WAIT_MS,
-            max_partition_fetch_bytes=self._settings.fetch_max_bytes,
+            **self._fetch_sizes(),
         )
         try:
             await self._bounded(consumer.start())
@@ -95,6 +100,15 @@ class KafkaLog:
                     raise JournalEndNotReached(f"partition {partition}: stuck at {position}, the end is {end}")
         finally:
             await stopped(consumer)
+
+    def _fetch_sizes(self) -> dict[str, int]:
+        """How much of a journal is fetched at once.
+
+        The embedded broker tells every fetch of aborted transactions that ended before it, and a client then drops what
+        the same producer has committed since. So there the whole journal has to come in one answer.
+        """
+        most = WHOLE_JOURNAL_BYTES if self._settings.journal_from_start else self._settings.fetch_max_bytes
+        return {"max_partition_fetch_bytes": most, "fetch_max_bytes": max(most, FETCH_BYTES)}
 
     async def check_partitions(self) -> None:
         """Raises `WrongPartitionCount` unless every topic has as many partitions as we were started with."""
