@@ -15,13 +15,14 @@ from typing import Final
 import pytest
 import structlog
 
-from tests.settlement import memory, simulation
-from tests.settlement.simulation import Rates, Simulation
+from tests.settlement import memory, process, simulation
+from tests.settlement.process import Rates
+from tests.settlement.simulation import Simulation
 from workers import seats
 from workers.settlement import commit, replay, takeover, turn
 
 SEEDS = int(os.environ.get("YIDAN_TEST_MUTANT_SEEDS", "600"))
-ROOMS: tuple[ModuleType, ...] = (memory, replay, takeover, commit, turn, seats, simulation)
+ROOMS: tuple[ModuleType, ...] = (memory, replay, takeover, commit, turn, seats, process, simulation)
 
 Change = tuple[ModuleType, str, str]
 

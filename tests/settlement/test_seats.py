@@ -7,8 +7,8 @@ import pytest
 
 from contracts.topics import DISCHARGES, INPUTS
 from tests.settlement.memory import Broker, Faults, MemoryKeeper
+from tests.settlement.process import Reader, SimulatedLog, metrics, settings
 from tests.settlement.purse import Purses, event, purses
-from tests.settlement.simulation import Reader, SimulatedLog, metrics, settings
 from workers.metrics import PartitionState
 from workers.seats import FETCHED_AHEAD, Seats
 from workers.settlement.keeper import StoreUnavailable

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from tests.settlement.simulation import Rates, Simulation
+from tests.settlement.process import Rates
+from tests.settlement.simulation import Simulation
 
 SEEDS = int(os.environ.get("YIDAN_TEST_SEEDS", "150"))
 ONE_SEED = os.environ.get("YIDAN_TEST_SEED")

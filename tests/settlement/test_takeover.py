@@ -1,73 +1,22 @@
 """Taking over, birth, the witnesses, and the repair of a store that has lost something."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
 
-from contracts.journal import HEADER_KEY, Header, read_header, write_header
+from contracts.journal import HEADER_KEY, Header, write_header
 from contracts.topics import APPLICATIONS, DISCHARGES, INPUTS, JOURNAL, PAYOUTS, PERSONS
-from tests.settlement.memory import Broker, Faults, MemoryKeeper, MemoryLog
-from tests.settlement.purse import event, purses
-from workers.settlement.inbox import Waiting
+from tests.settlement.memory import Faults
+from tests.settlement.world import TERMS, P, World, forge
 from workers.settlement.ports import (
     Fenced,
-    Held,
     JournalEndNotReached,
-    NotOurs,
     OutcomeUnknown,
     PartitionMustStop,
     StopReason,
 )
-from workers.settlement.records import Incoming, Outgoing
-from workers.settlement.takeover import StoreKeepsMoving, Terms, repair, take_over
-from workers.settlement.turn import Committed, take_turn
-
-P = 2
-TERMS = Terms("g", P, visible_seconds_max=0.5, new_lineage=lambda: "L")
-
-
-class World:
-    """A broker, a store, and a hand that settles."""
-
-    def __init__(self) -> None:
-        self.broker = Broker(P)
-        self.keeper = MemoryKeeper()
-        self.log = MemoryLog(self.broker)
-
-    async def take(self, faults: Faults | None = None) -> Held:
-        log = MemoryLog(self.broker, faults=faults) if faults else self.log
-        held, self.restored = await take_over(1, log, self.keeper, TERMS)
-        return held
-
-    async def settle(self, held: Held, *numbers: str, amount: int = 10) -> None:
-        """One batch with one event a number, for person a."""
-        batch = []
-        for number in numbers:
-            key, value = event("a", number, amount)
-            offset = self.broker.send(DISCHARGES, 1, key, value)
-            batch.append(Waiting(Incoming(DISCHARGES, 1, offset, key, value), 0))
-        turn = await take_turn({1: (held, batch)}, self.keeper, purses)
-        verdict = turn.verdicts[1]
-        assert isinstance(verdict, Committed), verdict
-        assert verdict.applied
-
-    def headers(self) -> list[Header]:
-        return [read_header(entry.value) for _, entry in self.broker.committed(JOURNAL, 1) if entry.key == HEADER_KEY]
-
-    def fields(self) -> dict[bytes, bytes]:
-        """The journal folded."""
-        return {
-            entry.key: entry.value
-            for _, entry in self.broker.committed(JOURNAL, 1)
-            if entry.key and entry.key != HEADER_KEY
-        }
-
-    def stored(self) -> dict[bytes, bytes]:
-        return {name: value for name, value in self.keeper.store.hashes[1].items() if name != HEADER_KEY}
-
-    def payouts(self) -> int:
-        return len(self.broker.committed(PAYOUTS, 1))
+from workers.settlement.records import Outgoing
+from workers.settlement.takeover import Terms, take_over
 
 
 @pytest.fixture
@@ -320,13 +269,6 @@ async def test_a_journal_is_refused_to_another_group_and_to_another_number_of_pa
     assert stop.value.reason is reason
 
 
-def forge(world: World, header: Header) -> None:
-    name = "forger"
-    epoch = world.broker.new_epoch(name)
-    world.broker.write(name, epoch, JOURNAL, 1, [Outgoing(HEADER_KEY, write_header(header), [])])
-    world.broker.end(name, epoch)
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -374,81 +316,3 @@ async def test_a_journal_of_a_later_version_stops(world: World):
     held = await world.take()
     forge(world, replace(held.header, seq=1, format=99))
     assert await stops(world) is StopReason.JOURNAL_FORMAT_IS_UNKNOWN
-
-
-# ── repair ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("harm", ["tail", "flush", "field"])
-async def test_a_running_owner_repairs_its_store_without_a_new_epoch(world: World, harm: str):
-    held = await world.take()
-    await world.settle(held, "1")
-    await world.settle(held, "2")
-    match harm:
-        case "tail":
-            world.keeper.store.lose_tail(1)
-        case "flush":
-            world.keeper.store.flush()
-        case "field":
-            world.keeper.store.lose_field(1, 0)
-    await repair(held, world.log, world.keeper, TERMS)
-    assert world.stored() == world.fields()
-    await world.settle(held, "3")
-
-
-async def test_an_owner_whose_journal_has_gone_on_without_it_lets_go(world: World):
-    held = await world.take()
-    await world.settle(held, "1")
-    await world.settle(await world.take(), "2")
-    with pytest.raises(NotOurs):
-        await repair(held, world.log, world.keeper, TERMS)
-
-
-async def test_an_owner_waits_for_its_own_commit_to_show_and_lets_go_if_it_does_not(world: World):
-    held = await world.take()
-    await world.settle(held, "1")
-    late = list(world.broker.logs[JOURNAL, 1])
-    await world.settle(held, "2")
-    shown, world.broker.logs[JOURNAL, 1] = world.broker.logs[JOURNAL, 1], late
-    world.keeper.store.lose_tail(1)
-    waiting = asyncio.create_task(repair(held, world.log, world.keeper, TERMS))
-    await asyncio.sleep(0.3)
-    assert not waiting.done()
-    world.broker.logs[JOURNAL, 1] = shown
-    await waiting
-    assert world.stored() == world.fields()
-
-    world.broker.logs[JOURNAL, 1] = late
-    world.keeper.store.lose_tail(1)
-    with pytest.raises(NotOurs, match="did not become visible"):
-        await repair(held, world.log, world.keeper, TERMS)
-
-
-async def test_a_verdict_that_stops_is_left_to_a_take_over(world: World):
-    held = await world.take()
-    await world.settle(held, "1")
-    forge(world, replace(held.header, seq=2, prev_hash="0"))
-    world.keeper.store.flush()
-    with pytest.raises(NotOurs):
-        await repair(held, world.log, world.keeper, TERMS)
-
-
-async def test_a_store_that_somebody_keeps_changing_is_tried_again_later(world: World):
-    await world.settle(await world.take(), "1")
-
-    class Meddler(Faults):
-        """Moves the watermark before every compare-and-set."""
-
-        def __init__(self, world: World) -> None:
-            self._world = world
-            self._moves = 0
-
-        async def strike(self, where: str) -> None:
-            if where in ("apply", "replace"):
-                self._moves += 1
-                self._world.keeper.store.hashes[1] = {HEADER_KEY: b"%d" % self._moves}
-
-    world.keeper.store.flush()
-    world.keeper.faults = Meddler(world)
-    with pytest.raises(StoreKeepsMoving):
-        await world.take()
