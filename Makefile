@@ -31,7 +31,7 @@ $(VENV)/.requirements: requirements/dev.txt
 $(VENV)/.project: $(VENV)/.requirements pyproject.toml
 	@$(LOCKED) sh -ec '$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable . && touch $@'
 
-# No shell in between: signals reach the program itself, which drains and then ends with 0 on Ctrl-C and on SIGTERM.
+# No shell in between: signals reach the program itself, which drains and then ends with 0 on SIGTERM; on Ctrl-C make itself says 130.
 run: setup ## the whole thing on this machine: broker, store, worker, synthetic county (ARGS=--once, ARGS=--help)
 	@exec $(BIN)/yidan run $(ARGS)
 

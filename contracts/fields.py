@@ -12,8 +12,8 @@ from contracts.vocabulary import CARE_OF_MED_TYPE, INSUTYPES_KNOWN, Day
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
-    r"(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})?",
+    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ](?P<minute>[0-9]{2}:[0-9]{2})"
+    r"(?P<second>:[0-9]{2}(?:\.[0-9]{1,9})?)?(?P<offset>[Zz]|[+-][0-9]{2}:[0-9]{2})?",
     re.ASCII,
 )
 
@@ -52,15 +52,23 @@ def parse_time(value: object) -> str:
     if form["offset"] is None:
         raise PydanticCustomError("time_has_no_offset", "add the offset from UTC to the time, such as +08:00")
     try:
-        datetime.fromisoformat(value)
+        moment(value)
     except ValueError:
         raise PydanticCustomError("date_is_impossible", "write a moment that exists") from None
     return value
 
 
 def moment(time: str) -> datetime:
-    """The moment that an accepted time string names, comparable across offsets."""
-    return datetime.fromisoformat(time)
+    """The moment that an accepted time string names, comparable across offsets. Finer than a microsecond is cut."""
+    return datetime.fromisoformat(time.upper())
+
+
+def rfc3339(time: str) -> str:
+    """An accepted time string as RFC 3339 wants it: a capital T, with seconds, a capital Z."""
+    form = _TIME.fullmatch(time)
+    if form is None:
+        raise ValueError("not an accepted time")
+    return f"{form['day']}T{form['minute']}{form['second'] or ':00'}{(form['offset'] or '').upper()}"
 
 
 def _insutype(value: object) -> str:

@@ -130,7 +130,7 @@ def packs_card(region: Annotated[str, typer.Argument(metavar="REGION")], packs: 
 
 @topics_app.command("apply")
 def topics_apply() -> None:
-    """Create the topics that are missing; change nothing that exists."""
+    """Create the topics that are missing, and give all of them the settings that the promises need."""
     from workers.online_commands import apply
 
     raise typer.Exit(apply())

@@ -61,8 +61,12 @@ def settle_file(file: BinaryIO, packs: Path | None, quarantine: Path | None, sig
     out = sys.stdout.buffer
     with ExitStack() as open_files:
         open_files.enter_context(without_cycles())
-        refused_to = open_files.enter_context(quarantine.open("wb")) if quarantine else sys.stderr.buffer
-        signals_to = open_files.enter_context(signals.open("wb")) if signals else None
+        try:
+            refused_to = open_files.enter_context(quarantine.open("wb")) if quarantine else sys.stderr.buffer
+            signals_to = open_files.enter_context(signals.open("wb")) if signals else None
+        except OSError as error:
+            complain(f"{error.filename}: cannot be written: {error.strerror}")
+            return Exit.USAGE
         for taken, refused in settler.settle_lines(file):
             for payout in taken.payouts:
                 out.write(orjson.dumps(payout, option=orjson.OPT_APPEND_NEWLINE))

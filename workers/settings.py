@@ -5,6 +5,7 @@ All faults are reported at once, by variable and with the mend, and no secret is
 
 import difflib
 import os
+import ssl
 import sys
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
@@ -106,7 +107,7 @@ class Settings(BaseSettings):
     # Health and metrics.
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 9_464
-    """0 takes a free port, which the first log line names."""
+    """0 takes a free port, which the log's line `listening` names."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     # `yidan topics apply`.
@@ -133,8 +134,23 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _a_redis_address(cls, value: SecretStr) -> SecretStr:
-        if urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss"):
-            raise ValueError("use redis://host:port/db, or rediss:// with TLS")
+        mend = "use redis://host:port/db, or rediss:// with TLS; write / @ : # of a password as %2F %40 %3A %23"
+        parts = urlsplit(value.get_secret_value())
+        try:
+            fits = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError(mend)
+        return value
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _broker_addresses(cls, value: str) -> str:
+        for server in value.split(","):
+            host, _, port = server.strip().rpartition(":")
+            if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+                raise ValueError("use host:port, several with commas between")
         return value
 
     @model_validator(mode="after")
@@ -142,6 +158,7 @@ class Settings(BaseSettings):
         faults = [
             *self._credential_faults(),
             *self._plaintext_faults(),
+            *self._tls_faults(),
             *self._timing_faults(),
             *(
                 f"{name}: there is no file {path}; mount it or leave the variable out"
@@ -175,6 +192,18 @@ class Settings(BaseSettings):
                 faults.append(f"KAFKA_SASL_PASSWORD: {self.kafka_security_protocol} needs it")
         if (self.kafka_tls_cert_file is None) != (self.kafka_tls_key_file is None):
             faults.append("KAFKA_TLS_CERT_FILE: give the certificate and its KAFKA_TLS_KEY_FILE, or neither")
+        return faults
+
+    def _tls_faults(self) -> list[str]:
+        """A file that is no certificate would be noticed only when the broker is first spoken to."""
+        faults = []
+        for name in ("KAFKA_TLS_CA_FILE", "REDIS_TLS_CA_FILE"):
+            path = self._files()[name]
+            try:
+                if path is not None and path.exists():
+                    ssl.create_default_context(cafile=str(path))
+            except (ssl.SSLError, OSError):
+                faults.append(f"{name}: {path} holds no certificate in PEM")
         return faults
 
     def _plaintext_faults(self) -> list[str]:
@@ -221,7 +250,7 @@ class Settings(BaseSettings):
         }
 
     def shown(self) -> dict[str, Any]:
-        """Every setting as a plain value, secrets masked: what `yidan config show` prints."""
+        """Every setting as a plain value, secrets masked: for the log's first line."""
         plain = self.model_dump(mode="json")
         redis = urlsplit(self.redis_url.get_secret_value())
         plain["redis_url"] = redis._replace(netloc=redis.netloc.rpartition("@")[2]).geturl()
@@ -273,6 +302,8 @@ def read_partitions(text: str) -> tuple[int, ...]:
         first, dash, last = part.partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
             raise ValueError("write partitions as in 0-3,7")
+        if int(last or first) < int(first):
+            raise ValueError("write partitions in rising order, as in 0-3,7")
         numbers.update(range(int(first), int(last or first) + 1))
     return tuple(sorted(numbers))
 

@@ -19,6 +19,7 @@ from contracts.fields import (
     moment,
     parse_day,
     parse_time,
+    rfc3339,
 )
 from contracts.vocabulary import Refusal
 
@@ -137,3 +138,17 @@ def test_eighteen_digits_within_a_longer_number_are_none(digits, more):
 
 def test_the_published_example_of_the_standard():
     assert holds_card_number("11010519491231002X")  # GB 11643-1999, annex A
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ("2021-03-02T10:15+08:00", "2021-03-02T10:15:00+08:00"),
+        ("2021-03-02 10:15:00+08:00", "2021-03-02T10:15:00+08:00"),
+        ("2021-03-02t10:15:00.123456789z", "2021-03-02T10:15:00.123456789Z"),
+    ],
+)
+def test_what_javas_clocks_write_is_accepted_and_said_again_as_rfc_3339(sent: str, said: str) -> None:
+    assert parse_time(sent) == sent
+    assert rfc3339(sent) == said
+    assert moment(sent) == moment(said)

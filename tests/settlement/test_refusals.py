@@ -202,6 +202,28 @@ def test_a_card_number_in_an_ignored_field_is_not_repeated_either() -> None:
     assert number.encode() not in result.quarantine[0].value
 
 
+@pytest.mark.parametrize("form", ["utf-16", "utf-16-le", "utf-16-be", "escaped", "escaped and cut off", "full width"])
+def test_a_card_number_is_not_repeated_in_whatever_form_its_digits_come(form: str) -> None:
+    number = card_number(Random(5))
+    forms = {
+        "escaped": b'{"certno": "%s", "type": "settled"}' % "".join(f"\\u{ord(d):04x}" for d in number).encode(),
+        "escaped and cut off": b'{"certno": "%s"' % "".join(f"\\u{ord(d):04x}" for d in number).encode(),
+        "full width": f'{{"certno": "{number.translate({ord(d): ord(d) + 0xFEE0 for d in "0123456789X"})}"}}'.encode(),
+    }
+    value = forms.get(form) or f'{{"certno": "{number}"}}'.encode(form)
+    refused = refusal_of(batch_of(value))
+    assert "original" not in refused
+    assert "original_base64" not in refused
+
+
+def test_headers_and_keys_that_hold_a_card_number_are_left_out() -> None:
+    number = card_number(Random(5))
+    headers = ((number, b"1"), ("patient", number.encode("utf-16")), ("ce_id", b"7"))
+    (record,) = batch_of(b"{", key=number.encode("utf-16"), headers=headers).quarantine
+    assert record.key is None
+    assert record.headers == [("ce_id", b"7")]
+
+
 def test_a_refused_field_is_named_without_its_value() -> None:
     secret = "zhang-san"
     refused = refusal_of(batch_of(encoded({**whole(1), "med_type": secret})))

@@ -105,7 +105,7 @@ async def _watch(
             _count(tally, record.topic, record.value or b"")
         sent = feeding.result() if feeding.done() else None
         if screen is not None:
-            screen.update(tally.live(_status(tally, sent), console.height))
+            screen.update(tally.live(_live_status(tally, sent, told), console.width, console.height))
         for worker in workers:
             if not await worker.is_running():
                 raise RehearsalFailed(f"a worker ended by itself; its last words:\n{_last_words(worker)}")
@@ -114,8 +114,7 @@ async def _watch(
             break
     if screen is not None:
         screen.stop()
-    if plan.once or not console.is_terminal:
-        console.print(tally.totals_table())
+    console.print(tally.totals_table())
     console.print(_status(tally, feeding.result() if feeding.done() and not feeding.cancelled() else None))
     return Exit.OK
 
@@ -147,6 +146,14 @@ def _count(tally: Tally, topic: str, value: bytes) -> None:
         tally.refusals[message["reason"]] += 1
 
 
+def _live_status(tally: Tally, sent: int | None, told: asyncio.Event) -> str:
+    """The status while the screen is live, and what the person before it can do."""
+    if told.is_set():
+        return _status(tally, sent) + "\nending: the worker drains …"
+    more = "the whole sample is settled; " if sent is not None else ""
+    return f"{_status(tally, sent)}\n{more}Ctrl-C ends"
+
+
 def _status(tally: Tally, sent: int | None) -> str:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(tally.kinds.items()))
     signals = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.signals.items()))
@@ -166,7 +173,7 @@ def _screen(console: Console) -> Iterator[Live | None]:
     if not console.is_terminal:
         yield None
         return
-    with Live(console=console, refresh_per_second=4, screen=False, vertical_overflow="crop") as live:
+    with Live(console=console, refresh_per_second=4, transient=True, vertical_overflow="crop") as live:
         yield live
 
 

@@ -4,6 +4,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,8 +15,10 @@ from contracts.payout import CombinedPayout, Line
 from contracts.vocabulary import LayerId, Status
 
 RECENT_MAX = 12
-ROWS_BESIDE_RECENT = 27
-"""What the live screen shows besides the latest payouts; a lower terminal shows fewer of those."""
+WIDE = 118
+"""Columns of a terminal that has room for what a payout is called."""
+
+LEGEND = "绿 本系统支付 · 红 退回 · 0 平台未付 · — 不付 · 空 无此层 · ( ) 待申请"
 
 COLUMNS: Mapping[str, frozenset[LayerId]] = {
     "基本医保": frozenset((LayerId.BASIC,)),
@@ -73,26 +76,38 @@ class Tally:
 
     # ── on the terminal ───────────────────────────────────────────────────────────────────────────────────────
 
-    def live(self, status: str, height: int) -> RenderableType:
-        """The latest payouts layer by layer, the totals and the status, for a terminal of so many rows."""
-        rows = min(RECENT_MAX, max(2, height - ROWS_BESIDE_RECENT))
-        return Group(self._recent_table(rows), self.totals_table(), Text(status, style="dim"))
+    def live(self, status: str, width: int, height: int) -> RenderableType:
+        """The latest payouts layer by layer, the totals and the status, for a terminal of that size.
 
-    def _recent_table(self, rows: int) -> Table:
-        table = Table(title="一单制合并支付 · 最新", title_justify="left", expand=False)
-        table.add_column("统筹区")
-        table.add_column("结算")
-        table.add_column("类别")
-        table.add_column("医疗费总额", justify="right")
+        A low one shows fewer payouts and then no totals; a narrow one leaves out what a payout is called.
+        """
+        room = height - 7 - status.count("\n")
+        shows_totals = room >= len(self.totals) + 8
+        rows = min(RECENT_MAX, max(2, room - (len(self.totals) + 5 if shows_totals else 0)))
+        parts: list[RenderableType] = [self._recent_table(rows, narrow=width < WIDE)]
+        if shows_totals:
+            parts.append(self.totals_table())
+        return Group(*parts, Text(LEGEND, style="dim"), Text(status, style="dim"))
+
+    def _recent_table(self, rows: int, *, narrow: bool) -> Table:
+        table = Table(title="一单制合并支付 · 最新（元）", title_justify="left", box=None if narrow else box.ROUNDED)
+        table.add_column("统筹", no_wrap=True)
+        if not narrow:
+            table.add_column("结算", no_wrap=True)
+            table.add_column("类别", no_wrap=True)
+            table.add_column("医疗费总额", justify="right", no_wrap=True)
         for name in COLUMNS:
-            table.add_column(name, justify="right")
-        table.add_column("个人负担", justify="right", style="bold")
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("个人负担", justify="right", style="bold", no_wrap=True)
         for payout in list(self.recent)[-rows:]:
-            table.add_row(
-                self.region_name(payout["pack"]["region"])[:3],
+            called = (
                 payout.get("setl_id", ""),
                 _KIND_WORDS[payout["kind"]],
                 _thousands(fen(payout.get("medfee_sumamt", "0"))),
+            )
+            table.add_row(
+                self.region_name(payout["pack"]["region"])[:2],
+                *(() if narrow else called),
                 *(_cell([line for line in payout["lines"] if line["layer"] in layers]) for layers in COLUMNS.values()),
                 _thousands(fen(payout.get("psn_part_amt", "0"))),
             )

@@ -4,6 +4,7 @@ from typing import Final
 
 import orjson
 
+from contracts.fields import rfc3339
 from contracts.payout import CombinedPayout
 from contracts.signals import Signal
 from workers.settlement.records import Outgoing
@@ -20,7 +21,7 @@ def _headers(event_id: str, event_type: bytes, time: str, key: bytes) -> list[tu
     return [
         ("ce_id", event_id.encode()),
         ("ce_type", event_type),
-        ("ce_time", time.replace(" ", "T", 1).encode()),
+        ("ce_time", rfc3339(time).encode()),
         ("ce_partitionkey", key),
         *_FIXED,
     ]

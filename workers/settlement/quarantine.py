@@ -1,8 +1,10 @@
 """Refused records, kept so that nothing is lost and nothing personal is repeated."""
 
 import base64
-import json
+import re
+import unicodedata
 from hashlib import sha256
+from typing import Final
 
 import orjson
 
@@ -44,18 +46,29 @@ def quarantined(refusal: RefusedError, record: Incoming) -> Outgoing:
     value = orjson.dumps(refused(refusal, record.value, source))
     personal = refusal.reason is Refusal.CARD_NUMBER_IN_IDENTIFIER
     key = None if record.key is not None and (personal or _holds_card_number(record.key)) else record.key
-    headers = [(name, text) for name, text in record.headers if not _holds_card_number(text or b"")]
+    headers = [
+        (name, text)
+        for name, text in record.headers
+        if not _holds_card_number(name.encode()) and not _holds_card_number(text or b"")
+    ]
     return Outgoing(key, value, headers)
 
 
 def _holds_card_number(text: bytes) -> bool:
-    """Whether bytes hold a card number anywhere, also where JSON writes its digits as escapes."""
-    plain = text.decode("latin-1")
+    """Whether bytes hold a card number anywhere, in any form in which digits come.
+
+    As they are; in UTF-16 or UTF-32, which are the same bytes with zeros between; written as JSON escapes, also in JSON
+    that is cut off; or as full-width digits.
+    """
+    plain = text.replace(b"\0", b"").decode("latin-1")
     if holds_card_number(plain):
         return True
-    if "\\u" not in plain:
-        return False
-    try:
-        return holds_card_number(json.dumps(json.loads(text), ensure_ascii=False))
-    except (ValueError, RecursionError):
-        return False
+    if "\\u" in plain and holds_card_number(_ESCAPE.sub(lambda found: chr(int(found[1], 16)), plain)):
+        return True
+    return any(
+        holds_card_number(unicodedata.normalize("NFKC", text.decode(encoding, "replace")))
+        for encoding in ("utf-8", "utf-16-le", "utf-16-be")
+    )
+
+
+_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
