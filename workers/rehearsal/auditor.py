@@ -17,6 +17,7 @@ from workers.rehearsal.auditor_facts import (
     Grant,
     Ledger,
     LedgerKey,
+    faults_of_decision,
     held_list,
     latest_decision,
     layer_on_application,
@@ -201,9 +202,11 @@ class Auditor:
 
     def _judged_application(self, event: Event) -> tuple[frozenset[str], str | None]:
         pack = pack_for(self.packs, event["insuplc_admdvs"])
-        layer = None if pack is None else layer_on_application(pack, event["year"])
-        if layer is None or layer.application is None:
+        if pack is None:
             return frozenset({"no_pack_for_region"}), None
+        layer = layer_on_application(pack, event["year"])
+        if layer is None or layer.application is None:
+            return frozenset({"nothing_is_paid_on_application_here"}), None
         earlier = same_application(self.facts, event)
         if earlier:
             last = latest_decision(self.facts, event)
@@ -213,11 +216,7 @@ class Auditor:
                 return frozenset(), "repeated"
             if moment(last["known_at"]) == moment(event["known_at"]) or last["year"] != event["year"]:
                 return frozenset({"decision_contradicts_itself"}), None
-        if not event["approved"]:
-            return frozenset(), None
-        if event["applicant"] in layer.application.hardship_first and event.get("hardship_application") == "not_made":
-            return frozenset({"hardship_status_not_applied_for"}), None
-        return frozenset(), None
+        return frozenset(faults_of_decision(event, layer.application)), None
 
     # What is said ───────────────────────────────────────────────────────────────────────────────
 

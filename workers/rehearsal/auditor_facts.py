@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 
-from contracts.pack import Layer, Pack, PackSet
+from contracts.pack import ApplicationRule, Layer, Pack, PackSet
 from workers.rehearsal.auditor_bill import (
     Account,
     Accounts,
@@ -199,6 +199,22 @@ def latest_decision(facts: Sequence[Event], decision: Event) -> Event:
 def layer_on_application(pack: Pack, year: int) -> Layer | None:
     """The layer that a decision speaks of, by its edition of the year's last day."""
     return next((layer for layer in layers_for(pack, f"{year}-12-31") if layer.mode == "on_application"), None)
+
+
+def faults_of_decision(decision: Event, rule: ApplicationRule) -> set[str]:
+    """Everything that forbids booking what an office decided; of a refusal by the office, only a word nobody knows."""
+    applicant, years = decision["applicant"], decision.get("insured_years")
+    month, day = rule.deadline
+    found = {
+        "applicant_is_unknown": applicant not in rule.rows,
+        "applicant_is_not_entitled": not decision["resident"] and (years is None or years < rule.insured_years_least),
+        "applied_after_the_deadline": decision["applied_on"] > f"{decision['year'] + 1}-{month:02d}-{day:02d}",
+        "objections_are_open": decision["objections"],
+        "hardship_status_not_applied_for": applicant in rule.hardship_first
+        and decision.get("hardship_application") == "not_made",
+    }
+    holding = {refusal for refusal, holds in found.items() if holds}
+    return holding if decision["approved"] else holding & {"applicant_is_unknown"}
 
 
 def granted(decision: Event, pack: Pack, ledger: Ledger) -> Grant:
