@@ -10,10 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from contracts.money import yuan
-from contracts.pack_file import CASES_SUFFIX, SHIPPED, Files, load_otherwise, load_pack, parse_toml, read_directory
+from contracts.pack_clauses import Numbered, cited, written
+from contracts.pack_file import (
+    CASES_SUFFIX,
+    SHIPPED,
+    Files,
+    load_otherwise,
+    load_pack,
+    parse_toml,
+    read_directory,
+    read_text,
+)
 from contracts.pack_format import (
     CONVENTIONS,
     CountyFile,
@@ -35,10 +45,14 @@ def check(directory: Path | None = None) -> list[Problem]:
     problems = list(files.problems)
     for name, (text, city) in files.cities.items():
         problems += _check_city(directory, name, city)
+        problems += _mentions(name, text, city)
         if not any(problem.file == name for problem in files.problems):
             problems += _other_readings(name, text, city)
-    for name, (_, county) in files.counties.items():
+    for name, (text, county) in files.counties.items():
         problems += _check_county(directory, name, county)
+        held = files.city_of(county)
+        if held is not None:
+            problems += _mentions(name, text, held[1])
     problems += _repeated_ids(files)
     return sorted(set(problems))
 
@@ -47,14 +61,15 @@ def _check_city(directory: Path, name: str, city: PackFile) -> Iterator[Problem]
     texts, problems = _texts(directory, name, city.documents)
     yield from problems
     quotes = [
-        (f"{layer.id}.citations {c.clause}", c.document or layer.document, c.quote)
+        Quoted(f"{layer.id}.citations {c.clause}", c.document or layer.document, c.clause, c.quote)
         for layer in city.computed()
         for c in layer.citations
     ]
-    quotes += [(watch.id, watch.document, watch.quote) for watch in city.watches]
-    quotes += [(f"left_out {entry.clause}", entry.document, entry.quote) for entry in city.left_out]
-    yield from _quotes(name, quotes, texts)
+    quotes += [Quoted(watch.id, watch.document, watch.clause, watch.quote) for watch in city.watches]
+    quotes += [Quoted(f"left_out {e.clause}", e.document, e.clause, e.quote, wider=True) for e in city.left_out]
+    yield from _quotes(name, quotes, texts, city.documents)
     yield from _passed_over(name, quotes, texts)
+    yield from _clauses_passed_over(name, quotes, texts)
     for layer in city.computed():
         grounds = Grounds(name, layer.id, layer.citations, frozenset(_concerns(city, layer.id)))
         yield from grounds_of_layer(grounds, layer)
@@ -71,13 +86,27 @@ def _check_county(directory: Path, name: str, county: CountyFile) -> Iterator[Pr
     texts, problems = _texts(directory, name, county.documents)
     yield from problems
     quotes = [
-        (f"{fill.layer}.citations {c.clause}", c.document or fill.document, c.quote)
+        Quoted(f"{fill.layer}.citations {c.clause}", c.document or fill.document, c.clause, c.quote)
         for fill in county.fills
         for c in fill.citations
     ]
-    yield from _quotes(name, quotes, texts)
+    yield from _quotes(name, quotes, texts, county.documents)
+    yield from _case_names(directory / (name.removesuffix(".toml") + CASES_SUFFIX))[1]
     for fill in county.fills:
         yield from grounds_of_fill(Grounds(name, fill.layer, fill.citations, frozenset()), fill)
+
+
+_READING: Final = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2,3}-[0-9]{2,3}(?![0-9])")
+
+
+def _mentions(name: str, text: str, city: PackFile) -> Iterator[Problem]:
+    """Readings that a comment or a sentence of the file names and nobody has written."""
+    known = {entry.id for entry in city.interpretations}
+    for number, line in enumerate(text.splitlines(), 1):
+        for mention in _READING.findall(line):
+            if mention not in known and mention != "SHA-256":
+                fix = "name a reading that is written, or write it"
+                yield Problem(name, f"line {number}", "reading_does_not_exist", f"there is no reading {mention}", fix)
 
 
 def _repeated_ids(files: Files) -> Iterator[Problem]:
@@ -93,14 +122,27 @@ def _repeated_ids(files: Files) -> Iterator[Problem]:
 # ── Documents and quotes ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _texts(directory: Path, name: str, documents: Mapping[str, Document]) -> tuple[dict[str, str], list[Problem]]:
+class Quoted(NamedTuple):
+    """A quote of a pack: at which key, from which document, and the clause that is cited for it.
+
+    `wider`: the clause may be one around the quote, since the entry speaks of the whole of it.
+    """
+
+    key: str
+    document: str
+    clause: str | None
+    quote: str
+    wider: bool = False
+
+
+def _texts(directory: Path, name: str, documents: Mapping[str, Document]) -> tuple[dict[str, Numbered], list[Problem]]:
     """The documents that could be read, ready for comparison."""
-    texts: dict[str, str] = {}
+    texts: dict[str, Numbered] = {}
     problems: list[Problem] = []
     for key, document in documents.items():
         path = directory / "documents" / document.text
         try:
-            text = plain(path.read_text("utf-8"))
+            text = Numbered(read_text(path), document.title)
         except (OSError, UnicodeDecodeError):
             wrong = f"documents/{document.text} cannot be read"
             fix = "put the full text there, UTF-8"
@@ -109,40 +151,69 @@ def _texts(directory: Path, name: str, documents: Mapping[str, Document]) -> tup
         texts[key] = text
         for part in ("number", "title"):
             words = str(getattr(document, part))
-            if plain(words) not in text:
+            if plain(words) not in text.text:
                 wrong = f"documents/{document.text} does not contain {words}"
                 fix = "correct it, or name the right file"
                 problems.append(Problem(name, f"documents.{key}.{part}", "document_is_another", wrong, fix))
     return texts, problems
 
 
-def _quotes(name: str, quotes: Iterable[tuple[str, str, str]], texts: Mapping[str, str]) -> Iterator[Problem]:
-    for key, document, quote in quotes:
+def _quotes(
+    name: str, quotes: Iterable[Quoted], texts: Mapping[str, Numbered], documents: Mapping[str, Document]
+) -> Iterator[Problem]:
+    """Quotes that their document does not say, or says in another clause than the one that is cited."""
+    for key, document, clause, quote, wider in quotes:
         text = texts.get(document)
-        if text is not None and plain(quote) not in text:
-            wrong = f"documents.{document} does not say “{' '.join(quote.split())[:60]}”"
+        if text is None:
+            continue
+        found = text.found_in(quote)
+        if not found:
+            wrong = f"documents.{document} does not say “{_short(quote)}”"
             yield Problem(name, key, "quote_is_not_in_the_document", wrong, "copy the clause word for word")
+        elif clause is not None and not text.says(clause, quote, wider=wider):
+            wrong = (
+                f"“{_short(quote)}” is not in {clause} of {documents[document].number} but in {' and in '.join(found)}"
+            )
+            fix = f'write clause = "{found[0]}", or quote what {clause} says'
+            yield Problem(name, key, "quote_is_in_another_clause", wrong, fix)
+
+
+def _short(quote: str) -> str:
+    return " ".join(quote.split())[:60]
 
 
 _AMOUNT_OR_SHARE: Final = re.compile(r"\d(?:%|万?元)")
 
 
-def _passed_over(name: str, quotes: Sequence[tuple[str, str, str]], texts: Mapping[str, str]) -> Iterator[Problem]:
+def _passed_over(name: str, quotes: Sequence[Quoted], texts: Mapping[str, Numbered]) -> Iterator[Problem]:
     """Sentences with an amount or a share that nothing cites, watches or leaves out."""
     for key, text in texts.items():
-        covered = [
-            (found.start(), found.end())
-            for _, document, quote in quotes
-            if document == key
-            for found in re.finditer(re.escape(plain(quote)), text)
-        ]
-        ends = [0, *(found.end() for found in re.finditer("[。;]", text)), len(text)]
+        covered = [place for quoted in quotes if quoted.document == key for place in text.occurrences(quoted.quote)]
+        ends = [0, *(found.end() for found in re.finditer("[。;]", text.text)), len(text.text)]
         for begin, end in pairwise(ends):
-            sentence = text[begin:end]
+            sentence = text.text[begin:end]
             if _AMOUNT_OR_SHARE.search(sentence) and not any(b < end and begin < e for b, e in covered):
                 wrong = f"“{sentence[:60]}” has a number that the pack does not mention"
                 fix = "cite it where it is used, or say under [[left_out]] why not"
                 yield Problem(name, f"documents.{key}", "sentence_is_passed_over", wrong, fix)
+
+
+def _clauses_passed_over(name: str, quotes: Sequence[Quoted], texts: Mapping[str, Numbered]) -> Iterator[Problem]:
+    """Numbered clauses of which nothing is cited, watched or left out: a reading cannot stand in for the law's word.
+
+    A heading is spoken for by the clauses under it, and those by an entry of `left_out` for a clause around them.
+    """
+    for key, text in texts.items():
+        own = [quoted for quoted in quotes if quoted.document == key]
+        covered = [place for quoted in own for place in text.occurrences(quoted.quote)]
+        left_out = [clause for quoted in own if quoted.wider for clause in cited(quoted.clause or "") or ()]
+        for clause, begin, end, innermost in text.clauses():
+            if not innermost or any(clause[: len(outer)] == outer for outer in left_out):
+                continue
+            if not any(b < end and begin < e for b, e in covered):
+                wrong = f"{written(clause)} “{text.text[begin:end][:40]}” is not mentioned"
+                fix = "cite it where it is used, or say under [[left_out]] why not"
+                yield Problem(name, f"documents.{key}", "clause_is_passed_over", wrong, fix)
 
 
 def _conventions(name: str, city: PackFile) -> Iterator[Problem]:
@@ -186,7 +257,7 @@ def _case_names(path: Path) -> tuple[set[str] | None, list[Problem]]:
     if not path.is_file():
         return None, [Problem(path.name, "", "cases_are_missing", "the pack has no golden cases", "write the file")]
     try:
-        tree = parse_toml(path.read_text("utf-8"), path.name)
+        tree = parse_toml(read_text(path), path.name)
     except PackError as fault:
         return None, fault.problems
     cases: list[Any] = tree.get("cases", [])

@@ -80,6 +80,15 @@ def _clauses(citations: Iterable[Citation], own: str, documents: Mapping[str, Do
     return {key: tuple(found) for key, found in clauses.items()}
 
 
+def _clauses_of_row(
+    who: str, citations: Sequence[Citation], own: str, documents: Mapping[str, Document]
+) -> dict[str, tuple[str, ...]]:
+    """The clauses of one row in place of the layer's, for keys of which a citation says whom it is about."""
+    keys = {key for citation in citations if citation.who is not None for key in citation.supports}
+    about = _clauses((citation for citation in citations if citation.is_about(who)), own, documents)
+    return {key: about.get(key, ()) for key in sorted(keys)}
+
+
 def _readings(layer_id: str, interpretations: Iterable[Interpretation]) -> dict[str, tuple[str, ...]]:
     readings: dict[str, list[str]] = {}
     for entry in interpretations:
@@ -111,7 +120,10 @@ def _reported(layer: ReportedLayer, pack: PackFile) -> Layer:
 
 def _computed(layer: ComputedLayer, pack: PackFile) -> Layer:
     fund_pay_types, fund_pay_type = _fund_codes(layer.fund_pay_type)
-    rows = [compile_row(row) for row in layer.benefits]
+    rows = [
+        replace(compile_row(row), clauses=_clauses_of_row(row.who, layer.citations, layer.document, pack.documents))
+        for row in layer.benefits
+    ]
     if layer.overlap == "lowest":
         rows = [row for row in reversed(rows) if row.codes is not None] + [row for row in rows if row.codes is None]
     application = None
@@ -163,8 +175,7 @@ def _filled(layer: Layer, fill: Fill, county: CountyFile) -> list[Layer]:
     first, last = fill.first_day.isoformat(), fill.until.isoformat() if fill.until else None
     if (last is not None and last < layer.first_day) or (layer.last_day is not None and first > layer.last_day):
         return [layer]
-    clauses = _clauses(fill.citations, fill.document, county.documents)
-    rows = _with_filled_rows(layer.rows, fill, clauses)
+    rows = _with_filled_rows(layer.rows, fill, county)
     filled = replace(layer, first_day=max(first, layer.first_day), rows=rows)
     parts = []
     if layer.first_day < first:
@@ -177,7 +188,7 @@ def _filled(layer: Layer, fill: Fill, county: CountyFile) -> list[Layer]:
     return parts
 
 
-def _with_filled_rows(rows: Sequence[Row], fill: Fill, clauses: Mapping[str, tuple[str, ...]]) -> tuple[Row, ...]:
+def _with_filled_rows(rows: Sequence[Row], fill: Fill, county: CountyFile) -> tuple[Row, ...]:
     """The rows with a county's in their places; each of those is supported by the county's own clauses."""
     numbered = [row for row in rows if row.curve is not None]
     delegated = {row.who: row for row in rows if row.curve is None}
@@ -185,6 +196,8 @@ def _with_filled_rows(rows: Sequence[Row], fill: Fill, clauses: Mapping[str, tup
         held = delegated.pop(row.who, None)
         if held is None:
             continue
+        about = (citation for citation in fill.citations if citation.is_about(row.who))
+        clauses = {**held.clauses, **_clauses(about, fill.document, county.documents)}
         filled = replace(numbered_row(row.who, held.codes, row), clauses=clauses)
         place = place_of_filled(numbered, filled)
         numbered.insert(len(numbered) if place is None else place, filled)

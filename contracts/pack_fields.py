@@ -67,7 +67,7 @@ def _fund_pay_type(value: object) -> Mapping[str, str]:
     return dict(codes)
 
 
-def _one_of(words: Mapping[str, Any]) -> PlainValidator:
+def one_of(words: Mapping[str, Any]) -> PlainValidator:
     """Accepts the keys of `words` and yields their values."""
 
     def read(value: object) -> Any:
@@ -110,13 +110,13 @@ Texts = Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
 Region = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
 IdentityCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,12}$")]
 IdentityCodes = Annotated[tuple[IdentityCode, ...], Field(strict=False)]
-LayerWord = Annotated[LayerId, _one_of({layer.value: layer for layer in LayerId})]
-CareWord = Annotated[Care, _one_of({care.value: care for care in Care if care is not Care.OTHER})]
+LayerWord = Annotated[LayerId, one_of({layer.value: layer for layer in LayerId})]
+CareWord = Annotated[Care, one_of({care.value: care for care in Care if care is not Care.OTHER})]
 CareWords = Annotated[tuple[CareWord, ...], Field(strict=False, min_length=1)]
-BucketWord = Annotated[Bucket, _one_of({bucket.value: bucket for bucket in BUCKETS})]
-Requirement = Annotated[str, _one_of({PREMIUM_SUBSIDISED: PREMIUM_SUBSIDISED})]
-ExclusionWord = Annotated[Exclusion, _one_of(EXCLUSION_WORDS)]
-FundField = Annotated[str, _one_of({field: field for field in FUND_FIELDS})]
+BucketWord = Annotated[Bucket, one_of({bucket.value: bucket for bucket in BUCKETS})]
+Requirement = Annotated[str, one_of({PREMIUM_SUBSIDISED: PREMIUM_SUBSIDISED})]
+ExclusionWord = Annotated[Exclusion, one_of(EXCLUSION_WORDS)]
+FundField = Annotated[str, one_of({field: field for field in FUND_FIELDS})]
 FundPayType = Annotated[Mapping[str, str], PlainValidator(_fund_pay_type)]
 InsuranceTypes = Annotated[frozenset[str] | None, PlainValidator(_insutype)]
 Tier = Annotated[tuple[Money, Ratio], Field(strict=False)]

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from contracts.pack import Pack, PackSet, region_prefix
 from contracts.pack_compile import compile_pack
+from contracts.pack_errors import problems
 from contracts.pack_format import CONVENTIONS, CountyFile, PackFile
-from contracts.pack_problem import PackError, Problem, ProblemName
+from contracts.pack_problem import PackError, Problem
 from contracts.pack_rules import problems_of, problems_of_county
 
 SHIPPED: Final = Path(__file__).with_name("packs")
@@ -45,7 +45,7 @@ def read_city(tree: Mapping[str, Any], file: str) -> PackFile:
     try:
         return PackFile.model_validate(tree)
     except ValidationError as fault:
-        raise PackError(_problems(fault, tree, file, "key_is_unknown")) from None
+        raise PackError(problems(fault, tree, file)) from None
 
 
 def read_county(tree: Mapping[str, Any], file: str) -> CountyFile:
@@ -53,65 +53,12 @@ def read_county(tree: Mapping[str, Any], file: str) -> CountyFile:
     try:
         return CountyFile.model_validate(tree)
     except ValidationError as fault:
-        raise PackError(_problems(fault, tree, file, "county_changes_more_than_it_may")) from None
+        raise PackError(problems(fault, tree, file, unknown="county_changes_more_than_it_may")) from None
 
 
-_OF_PYDANTIC: Final[dict[str, tuple[ProblemName, str]]] = {
-    "extra_forbidden": ("key_is_unknown", "remove the key, or correct its spelling"),
-    "missing": ("key_is_missing", "write the key"),
-    "literal_error": ("word_is_unknown", "use a word that the format knows"),
-    "union_tag_invalid": ("word_is_unknown", "use a word that the format knows"),
-}
-_OWN: Final[dict[str, ProblemName]] = {name: name for name in get_args(ProblemName)}
-
-
-def innermost(fault: ValidationError) -> list[ErrorDetails]:
-    """The errors that tell what to mend: a list whose entries are wrong is also too short, which helps nobody."""
-    errors = fault.errors(include_url=False, include_context=False)
-    inside = {error["loc"][:length] for error in errors for length in range(len(error["loc"]))}
-    return [error for error in errors if error["loc"] not in inside]
-
-
-def _problems(fault: ValidationError, tree: Mapping[str, Any], file: str, unknown: ProblemName) -> Iterable[Problem]:
-    for error in innermost(fault):
-        kind, key, says = error["type"], key_of(tree, error["loc"]), error["msg"]
-        if kind in _OWN:
-            yield Problem(file, key, _OWN[kind], f"it reads {_shown(error.get('input'))}", says)
-        elif kind in _OF_PYDANTIC:
-            name, fix = _OF_PYDANTIC[kind]
-            yield Problem(file, key, unknown if name == "key_is_unknown" else name, says, fix)
-        else:
-            yield Problem(file, key, "value_is_wrong", says, "contracts/packs/README.md describes the key")
-
-
-def _shown(value: object) -> str:
-    text = (
-        ", ".join(f"{key} = {_shown(part)}" for key, part in value.items()) if isinstance(value, dict) else str(value)
-    )
-    return text if len(text) <= 120 else text[:119] + "…"
-
-
-_NAMES: Final = ("id", "name", "who", "clause", "discharge", "applies")
-"""Keys by which officers know a table of a list."""
-
-
-def key_of(tree: Any, loc: Sequence[int | str]) -> str:
-    """A key as officers write it: `assistance_inpatient.benefits.低保对象.cap`."""
-    parts: list[str] = []
-    node: Any = tree
-    for part in loc:
-        if isinstance(part, int) and isinstance(node, Sequence) and part < len(node):
-            node = node[part]
-            name = next((node[key] for key in _NAMES if key in node), None) if isinstance(node, Mapping) else None
-            if parts and parts[-1] in ("layers", "watches", "interpretations", "left_out", "cases", "story"):
-                parts.pop()
-            parts.append(str(name) if name else str(part))
-        elif isinstance(node, Mapping) and part in node:
-            node = node[part]
-            parts.append(str(part))
-        elif part not in ("reported", "computed", "large_bill", "zero_self_pay"):  # the tags of pydantic's unions
-            parts.append(str(part))
-    return ".".join(parts)
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8. A byte order mark, which some editors put before it, is no part of it."""
+    return path.read_text("utf-8-sig")
 
 
 # ── Loading ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -170,7 +117,7 @@ def read_directory(directory: Path) -> Files:
         if path.name.endswith(CASES_SUFFIX):
             continue
         try:
-            text = path.read_text("utf-8")
+            text = read_text(path)
             tree = parse_toml(text, path.name)
             if "extends" in tree:
                 files.counties[path.name] = text, read_county(tree, path.name)

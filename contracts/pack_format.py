@@ -58,12 +58,20 @@ class Document(Section):
 
 
 class Citation(Section):
-    """A clause, word for word, and the keys it supports. `document` only where it is not the layer's own."""
+    """A clause, word for word, and the keys it supports. `document` only where it is not the layer's own.
+
+    `who`: the rows of the benefit table that it is about, where it is not about all.
+    """
 
     clause: Text
     supports: Texts
+    who: Texts | None = None
     quote: Text
     document: Text | None = None
+
+    def is_about(self, who: str) -> bool:
+        """Whether it is about a row of the benefit table."""
+        return self.who is None or who in self.who
 
 
 class BenefitRow(Section):

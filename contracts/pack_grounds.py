@@ -14,6 +14,7 @@ from contracts.pack import ratio_text
 from contracts.pack_fields import UNCAPPED
 from contracts.pack_format import CONVENTIONS, Citation, ComputedLayer, Fill, Section
 from contracts.pack_problem import Problem
+from contracts.vocabulary import Exclusion
 
 _LIST_MARK: Final = re.compile(r"(?m)^[ \t]*(?:[-*]|#+)[ \t]+")
 _BRACKETS: Final = str.maketrans("„‟“”‘’﹝﹞", "〔〕\"\"''〔〕")
@@ -69,20 +70,27 @@ class Grounds:
         self.citations = citations
         self.concerned = concerned
 
-    def quoted(self, key: str) -> str | None:
-        """Every quote that supports a key; None where there is none."""
-        quotes = [plain(citation.quote) for citation in self.citations if key in citation.supports]
+    def quoted(self, key: str, who: str | None = None) -> str | None:
+        """Every quote that supports a key, for one row where `who` names it; None where there is none."""
+        quotes = [
+            plain(citation.quote)
+            for citation in self.citations
+            if key in citation.supports and (who is None or citation.is_about(who))
+        ]
         return "\n".join(quotes) if quotes else None
 
-    def word(self, key: str) -> Iterator[Problem]:
-        """A key without a number needs a clause or a reading."""
-        if self.quoted(key) is None and key not in self.concerned:
+    def word(self, key: str, who: str | None = None) -> Iterator[Problem]:
+        """A key without a number needs a clause or a reading, for one row where `who` names it."""
+        if self.quoted(key, who) is None and key not in self.concerned:
+            where = key if who is None else f"benefits.{who}.{key.removeprefix('benefits.')}"
             wrong, fix = "no citation supports it and no reading concerns it", "cite the clause, or write a reading"
-            yield Problem(self.file, f"{self.layer}.{key}", "key_has_no_clause", wrong, fix)
+            yield Problem(self.file, f"{self.layer}.{where}", "key_has_no_clause", wrong, fix)
 
-    def number(self, key: str, where: str, text: str, holds: bool, *, silent: bool = False) -> Iterator[Problem]:
+    def number(
+        self, key: str, where: str, text: str, holds: bool, *, who: str | None = None, silent: bool = False
+    ) -> Iterator[Problem]:
         """A number needs a clause that says it. `silent`: it is a nought, which a reading may add to a silent text."""
-        quoted = self.quoted(key)
+        quoted = self.quoted(key, who)
         if quoted is None:
             if not (silent and key in self.concerned):
                 wrong, fix = f"{text} stands there without a clause", "cite the clause that says it"
@@ -90,9 +98,15 @@ class Grounds:
         elif not holds:
             yield not_in_quote(self.file, f"{self.layer}.{where}", text)
 
-    def supports(self, keys: set[str]) -> Iterator[Problem]:
-        """Every key that a citation claims to support must be written."""
+    def supports(self, keys: set[str], rows: Iterable[str]) -> Iterator[Problem]:
+        """Every key that a citation claims to support must be written, and every row that it says it is about."""
+        known = set(rows)
         for citation in self.citations:
+            for who in citation.who or ():
+                if who not in known:
+                    where = f"{self.layer}.citations {citation.clause}"
+                    fix = f"name one of {'、'.join(sorted(known))}"
+                    yield Problem(self.file, where, "citation_names_no_row", f"no row is for {who}", fix)
             for key in citation.supports:
                 if key not in keys:
                     where = f"{self.layer}.citations {citation.clause}"
@@ -137,12 +151,15 @@ _NUMBERS: Final = frozenset(
 def grounds_of_layer(grounds: Grounds, layer: ComputedLayer) -> Iterator[Problem]:
     """What is wrong between a layer's keys and the clauses and readings behind them."""
     keys = keys_of(layer)
-    yield from grounds.supports(keys | set(CONVENTIONS))
+    yield from grounds.supports(keys | set(CONVENTIONS), (row.who for row in layer.benefits))
     for key in _law(keys):
         if key != "paid" or layer.paid == "on_application":
             yield from grounds.word(key)
+    yield from _grounds_of_excludes(grounds, layer)
     yield from _grounds_of_days(grounds, layer)
     for row in layer.benefits:
+        if grounds.quoted("benefits.who") is not None:
+            yield from grounds.word("benefits.who", row.who)
         if not row.delegated:
             yield from _grounds_of_row(grounds, row.who, row.deductible or 0, row.tiers or (), row.cap)
     if layer.application is not None:
@@ -160,13 +177,43 @@ def grounds_of_layer(grounds: Grounds, layer: ComputedLayer) -> Iterator[Problem
         )
 
 
+_CAUSES: Final = {
+    Exclusion.WORK_INJURY: "工伤",
+    Exclusion.THIRD_PARTY: "第三[人方]",
+    Exclusion.PUBLIC_HEALTH: "公共卫生",
+    Exclusion.COSMETIC: "整容|美容",
+    Exclusion.OVERSEAS: "境外",
+    Exclusion.NON_DESIGNATED: "定点",
+    Exclusion.UNLAWFUL: "违法|犯罪",
+}
+"""How documents speak of each cause for which nothing is paid."""
+
+
+def _grounds_of_excludes(grounds: Grounds, layer: ComputedLayer) -> Iterator[Problem]:
+    """Causes that the layer's own quotes speak of: excluded, they are cited; cited, they are excluded.
+
+    A reading may add causes of which the document is silent, not stand in for those that it names.
+    """
+    key, said = f"{layer.id}.excludes", grounds.quoted("excludes") or ""
+    everything = "\n".join(plain(citation.quote) for citation in layer.citations)
+    for cause, pattern in _CAUSES.items():
+        word = re.search(pattern, everything)
+        if cause in layer.excludes and word is not None and re.search(pattern, said) is None:
+            wrong = f"a quote that names {word[0]} does not support `excludes`"
+            yield Problem(grounds.file, key, "excluded_cause_is_not_cited", wrong, "add `excludes` to its `supports`")
+        if cause not in layer.excludes and (word := re.search(pattern, said)) is not None:
+            wrong = f"the clause behind it names {word[0]}"
+            fix = "exclude the cause, or quote only what the layer excludes"
+            yield Problem(grounds.file, key, "excluded_cause_is_missing", wrong, fix)
+
+
 def grounds_of_fill(grounds: Grounds, fill: Fill) -> Iterator[Problem]:
     """What is wrong between a county's numbers and the clauses behind them; a county has no readings."""
     keys = keys_of(fill)
-    yield from grounds.supports(keys)
-    yield from grounds.word("benefits.who")
+    yield from grounds.supports(keys, (row.who for row in fill.benefits))
     yield from _grounds_of_days(grounds, fill)
     for row in fill.benefits:
+        yield from grounds.word("benefits.who", row.who)
         yield from _grounds_of_row(grounds, row.who, row.deductible or 0, row.tiers or (), row.cap)
 
 
@@ -180,23 +227,25 @@ def _grounds_of_row(
     grounds: Grounds, who: str, deductible: Fen, tiers: Iterable[tuple[Fen, Fraction]], cap: int | str | None
 ) -> Iterator[Problem]:
     where = f"benefits.{who}"
-    said = grounds.quoted("benefits.deductible") or ""
+    said = grounds.quoted("benefits.deductible", who) or ""
     free = deductible == 0
     yield from grounds.number(
         "benefits.deductible",
         f"{where}.deductible",
         f"{yuan(deductible)} yuan",
         "不设起付" in said if free else deductible in amounts(said),
+        who=who,
         silent=free,
     )
-    said = grounds.quoted("benefits.tiers") or ""
+    said = grounds.quoted("benefits.tiers", who) or ""
     for start, ratio in tiers:
-        yield from grounds.number("benefits.tiers", f"{where}.tiers", ratio_text(ratio), ratio in _shares(said))
+        key, at = "benefits.tiers", f"{where}.tiers"
+        yield from grounds.number(key, at, ratio_text(ratio), ratio in _shares(said), who=who)
         if start:
-            yield from grounds.number("benefits.tiers", f"{where}.tiers", f"{yuan(start)} yuan", start in amounts(said))
-    said = grounds.quoted("benefits.cap") or ""
+            yield from grounds.number(key, at, f"{yuan(start)} yuan", start in amounts(said), who=who)
+    said = grounds.quoted("benefits.cap", who) or ""
     if cap == UNCAPPED:
         lifted = re.search("(取消|不设).{0,24}(封顶线|限额)", said) is not None
-        yield from grounds.number("benefits.cap", f"{where}.cap", "that there is no cap", lifted)
+        yield from grounds.number("benefits.cap", f"{where}.cap", "that there is no cap", lifted, who=who)
     elif isinstance(cap, int):
-        yield from grounds.number("benefits.cap", f"{where}.cap", f"{yuan(cap)} yuan", cap in amounts(said))
+        yield from grounds.number("benefits.cap", f"{where}.cap", f"{yuan(cap)} yuan", cap in amounts(said), who=who)

@@ -20,6 +20,7 @@ def problems_of(pack: PackFile, file: str) -> Iterator[Problem]:
     yield from _documents(pack, file)
     yield from _editions(pack, file)
     yield from _fund_fields(pack, file)
+    yield from _fund_codes(pack, file)
     for layer in pack.computed():
         yield from _rows(layer, file)
         yield from _application(layer, file)
@@ -103,6 +104,20 @@ def _fund_fields(pack: PackFile, file: str) -> Iterator[Problem]:
                     f"{field} also holds what {one.id} pays, for the same care",
                     "name each fund field once, or part the layers by the care they settle",
                 )
+
+
+def _fund_codes(pack: PackFile, file: str) -> Iterator[Problem]:
+    """A reported layer's fund code on another layer's line too: the two could not be told apart when money is matched.
+
+    Layers that Yidan computes may share one, as the two of medical assistance do.
+    """
+    for one, other in combinations(pack.layers, 2):
+        if one.id == other.id or not (isinstance(one, ReportedLayer) or isinstance(other, ReportedLayer)):
+            continue
+        for code in sorted(set(one.fund_pay_type.values()) & set(other.fund_pay_type.values())):
+            wrong = f"{code} is also the fund of {one.id}, which the platform reports"
+            fix = "give each its own fund code; 999997 stands for 其他"
+            yield Problem(file, f"{other.id}.fund_pay_type", "fund_code_is_in_two_layers", wrong, fix)
 
 
 def _fields(layer: ReportedLayer | ComputedLayer) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def test_a_case_tells_where_it_disagrees(row: str, what: list[str]):
 
 def test_a_difference_reads_as_a_sentence():
     (difference,) = differences("copay_policy = 10_000, pays = { assistance_inpatient = 6_500 }")
-    assert str(difference) == "a_case: A: pays assistance_inpatient: the case says 6500.00, Yidan says 7000.00"
+    assert str(difference) == "test: a_case: A: pays assistance_inpatient: the case says 6500.00, Yidan says 7000.00"
     assert difference.is_money
 
 

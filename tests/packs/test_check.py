@@ -13,6 +13,7 @@ from contracts.pack_check import check
 from contracts.pack_file import load_directory
 from contracts.pack_problem import PackError, ProblemName
 from tests.packs.shelves import copy_of_shipped, cut, edit
+from workers.rehearsal.case_format import read_cases
 from workers.rehearsal.cases import rehearse
 
 BROKEN = tomllib.loads(Path(__file__).with_name("broken.toml").read_text("utf-8"))["broken"]
@@ -45,13 +46,13 @@ def two_editions(packs: Path, until: str, begins: str) -> None:
     layer = cut(path, '[[layers]]\nid            = "serious_illness"', "# ── 三")
     first = layer.replace("excludes  ", f"until         = {until}\nexcludes  ", 1)
     second = layer.replace("from          = 2019-01-01", f"from          = {begins}", 1)
+    end = "困难群众医疗负担。"
     day = f"{begins[:4]}年{int(begins[5:7])}月{int(begins[8:])}日"
     quote = f"从2019年起至2019年12月31日，其后自{day}起"
-    cited = '\n[[layers.citations]]\nclause = "末段"\nsupports = ["{key}"]\nquote = "{quote}"\n'
+    cited = '\n[[layers.citations]]\nclause = "三（二）"\nsupports = ["{key}"]\nquote = "{quote}"\n'
     parts = (first, cited.format(key="until", quote=quote), second, cited.format(key="from", quote=quote))
     edit(path, "# ── 三", "\n".join(parts) + "\n# ── 三")
-    with (packs / "documents" / "taiyuan-residents-2019.txt").open("a", encoding="utf-8") as text:
-        text.write(quote)
+    edit(packs / "documents" / "taiyuan-residents-2019.txt", end, f"{end}{quote}。")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,58 @@ def test_a_pack_without_cases_is_a_problem(tmp_path: Path):
     packs = copy_of_shipped(tmp_path)
     (packs / "taiyuan.cases.toml").unlink()
     assert [(p.name, p.file) for p in check(packs)] == [("cases_are_missing", "taiyuan.cases.toml")]
+
+
+def test_a_county_without_cases_is_a_problem(tmp_path: Path):
+    packs = copy_of_shipped(tmp_path, county=True)
+    (packs / "wanghai.cases.toml").unlink()
+    assert [(p.name, p.file) for p in check(packs)] == [("cases_are_missing", "wanghai.cases.toml")]
+
+
+def test_a_wrong_clause_is_told_with_where_the_quote_stands(tmp_path: Path):
+    packs = copy_of_shipped(tmp_path)
+    edit(packs / "taizhou.toml", 'clause   = "末条"', 'clause   = "二（九）"')
+    (problem,) = check(packs)
+    assert problem.wrong == "“本办法自2019年7月1日起实行” is not in 二（九） of 台政办发〔2019〕23号 but in 末条"
+    assert problem.fix == 'write clause = "末条", or quote what 二（九） says'
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path):
+    packs = copy_of_shipped(tmp_path)
+    names = {pack.region: pack.digest for pack in load_directory(packs).packs}
+    for name in ("taizhou.toml", "taizhou.cases.toml", "documents/jingning-subsidy-2021.txt"):
+        path = packs / name
+        path.write_text(path.read_text("utf-8"), "utf-8-sig")
+    assert check(packs) == []
+    assert {pack.region: pack.digest for pack in load_directory(packs).packs} == names
+    assert rehearse(packs)[1] == []
+
+
+def test_what_is_wrong_is_told_without_the_words_of_the_machine(tmp_path: Path):
+    packs = copy_of_shipped(tmp_path)
+    path = packs / "taizhou.toml"
+    edit(path, "issued    = 2019-06-10", 'issued    = "2019-06-10"')
+    edit(path, 'year        = "calendar"', 'year        = "fiscal"')
+    edit(path, 'region      = "331000"', 'region      = "3310"')
+    edit(path, 'title     = "台州市', "titel     = '台州市")
+    edit(path, '暂行办法"', "暂行办法'")
+    edit(packs / "taizhou.cases.toml", 'kind = "住院"', 'kind = "入院"')
+    told = list(map(str, check(packs)))
+    with pytest.raises(PackError) as caught:
+        read_cases((packs / "taizhou.cases.toml").read_text("utf-8"), "taizhou.cases.toml")
+    told += map(str, caught.value.problems)
+    assert len(told) == 6
+    for jargon in ("Input should", "Extra inputs", "Field required", "Value error", "pattern '^", "Literal", "valid "):
+        assert [line for line in told if jargon in line] == []
+
+
+def test_a_case_that_pays_otherwise_is_told_with_file_case_and_layer(tmp_path: Path):
+    packs = copy_of_shipped(tmp_path, county=True)
+    edit(packs / "wanghai.cases.toml", "pays = { assistance_inpatient = ", "pays = { assistance_inpatient = 1")
+    _, (difference, *_) = rehearse(packs)
+    assert str(difference).startswith("wanghai.cases.toml: ")
+    assert f": {difference.case}: " in str(difference)
+    assert ": pays assistance_inpatient: " in str(difference)
 
 
 def test_a_directory_without_a_pack_is_a_problem(tmp_path: Path):

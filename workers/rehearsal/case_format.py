@@ -1,16 +1,18 @@
 """How golden cases are written: strict models of a pack's `*.cases.toml`. For officers: `contracts/packs/README.md`."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, ValidationError, model_validator
+from pydantic import Field, PlainValidator, PrivateAttr, ValidationError, model_validator
 
 from contracts.money import Fen
-from contracts.pack_fields import ExclusionWord, FundField, LayerWord, Money, Region, Text
-from contracts.pack_file import innermost, key_of, parse_toml
+from contracts.pack_errors import problems
+from contracts.pack_fields import ExclusionWord, FundField, LayerWord, Money, Region, Text, one_of
+from contracts.pack_file import parse_toml
 from contracts.pack_format import Section
-from contracts.pack_problem import PackError, Problem
+from contracts.pack_problem import PackError
 from contracts.vocabulary import Reason, Refusal, SignalKind
 
 
@@ -22,8 +24,8 @@ def _signed(value: object) -> Fen:
 
 SignedMoney = Annotated[Fen, PlainValidator(_signed)]
 Amounts = dict[LayerWord, SignedMoney]
-ReasonWord = Annotated[Reason, PlainValidator(Reason)]
-WarningWord = Annotated[SignalKind, PlainValidator(SignalKind)]
+ReasonWord = Annotated[Reason, one_of({reason.value: reason for reason in Reason})]
+WarningWord = Annotated[SignalKind, one_of({kind.value: kind for kind in SignalKind})]
 Words = Annotated[tuple[Text, ...], Field(strict=False)]
 Part = Literal["copay_policy", "copay_catalogue", "over_limit", "self_pay"]
 
@@ -91,7 +93,7 @@ class Step(Person):
     withdraws: Annotated[tuple[WarningWord, ...], Field(strict=False)] = ()
     caps: Annotated[tuple[LayerWord, ...], Field(strict=False)] | None = None
     corrects: dict[str, Amounts] = Field(default_factory=dict)
-    refused: Annotated[Refusal, PlainValidator(Refusal)] | None = None
+    refused: Annotated[Refusal, one_of({refusal.value: refusal for refusal in Refusal})] | None = None
 
     @model_validator(mode="after")
     def _one_act(self) -> "Step":
@@ -119,6 +121,12 @@ class Case(Person):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     says: Text
     story: Annotated[tuple[Step, ...], Field(strict=False, min_length=1)]
+    _file: str = PrivateAttr("")
+
+    @property
+    def file(self) -> str:
+        """The file that tells it."""
+        return self._file
 
 
 class CaseFile(Section):
@@ -128,13 +136,15 @@ class CaseFile(Section):
 
 
 def read_cases(text: str, file: str) -> tuple[Case, ...]:
-    """The cases of a file. Raises `PackError`."""
+    """The cases of a file, each of which knows it. Raises `PackError`."""
     tree = parse_toml(text, file)
     try:
-        return CaseFile.model_validate(tree).cases
+        cases = CaseFile.model_validate(tree).cases
     except ValidationError as fault:
-        fix = "see contracts/packs/README.md"
         raise PackError(
-            Problem(file, key_of(tree, error["loc"]), "case_is_malformed", error["msg"], fix)
-            for error in innermost(fault)
+            replace(problem, name="case_is_malformed")
+            for problem in problems(fault, tree, file, other="case_is_malformed")
         ) from None
+    for case in cases:
+        case._file = file
+    return cases

@@ -11,7 +11,7 @@ import orjson
 
 from contracts.money import Fen, parse_yuan, yuan
 from contracts.pack import Pack, PackSet
-from contracts.pack_file import CASES_SUFFIX, SHIPPED, files_of, load_directory
+from contracts.pack_file import CASES_SUFFIX, SHIPPED, files_of, load_directory, read_text
 from contracts.pack_problem import PackError, Problem
 from contracts.payout import CombinedPayout
 from contracts.signals import Signal
@@ -35,6 +35,7 @@ PARTS: Final = {
 class Difference(NamedTuple):
     """Where a case and Yidan disagree. `what` begins with `pays`, `pending` or `corrects` where it is about money."""
 
+    file: str
     case: str
     row: str
     what: str
@@ -42,7 +43,7 @@ class Difference(NamedTuple):
     found: str
 
     def __str__(self) -> str:
-        return f"{self.case}: {self.row}: {self.what}: the case says {self.said}, Yidan says {self.found}"
+        return f"{self.file}: {self.case}: {self.row}: {self.what}: the case says {self.said}, Yidan says {self.found}"
 
     @property
     def is_money(self) -> bool:
@@ -150,7 +151,7 @@ def _periods(case: Case, step: Step, codes: Iterable[str | None]) -> Periods:
 
 def _malformed(case: Case, step: Step | None, wrong: str) -> PackError:
     key = f"{case.name}.{step.name}" if step else case.name
-    return PackError([Problem("cases", key, "case_is_malformed", wrong, "see contracts/packs/README.md")])
+    return PackError([Problem(case.file, key, "case_is_malformed", wrong, "see contracts/packs/README.md")])
 
 
 def _code(case: Case, word: str, words: Mapping[str, str | None]) -> str | None:
@@ -167,7 +168,7 @@ def run(case: Case, pack: Pack) -> list[Difference]:
     for number, step in enumerate(case.story, 1):
         taken = settler.take(event_of(case, step, number, pack, words))
         for what, said, found in _compare(step, taken):
-            differences.append(Difference(case.name, step.name, what, said, found))
+            differences.append(Difference(case.file, case.name, step.name, what, said, found))
     return differences
 
 
@@ -257,9 +258,9 @@ def _fen(amount: str) -> Fen:
 def cases_of(pack: Pack, directory: Path | None = None) -> tuple[Case, ...]:
     """The golden cases that stand beside a pack's file; none for a county without any. Raises `PackError`."""
     for path in sorted((directory or SHIPPED).glob("*.toml")):
-        if not path.name.endswith(CASES_SUFFIX) and path.read_text("utf-8") == pack.texts[-1]:
+        if not path.name.endswith(CASES_SUFFIX) and read_text(path) == pack.texts[-1]:
             cases = path.with_name(path.name.removesuffix(".toml") + CASES_SUFFIX)
-            return read_cases(cases.read_text("utf-8"), cases.name) if cases.is_file() else ()
+            return read_cases(read_text(cases), cases.name) if cases.is_file() else ()
     raise FileNotFoundError(f"no file of {pack.name} here")
 
 
