@@ -18,14 +18,18 @@ class HealthPage:
     def __init__(self, host: str, port: int, *, alive: Troubles, ready: Troubles, metrics: Callable[[], bytes]) -> None:
         self._host = host
         self._port = port
+
+        async def healthz(_: web.Request) -> web.Response:
+            return _answer(await alive())
+
+        async def readyz(_: web.Request) -> web.Response:
+            return _answer(await ready())
+
+        async def page(_: web.Request) -> web.Response:
+            return web.Response(body=metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
         application = web.Application()
-        application.add_routes(
-            [
-                web.get("/healthz", lambda _: self._answer(alive)),
-                web.get("/readyz", lambda _: self._answer(ready)),
-                web.get("/metrics", lambda _: self._page(metrics)),
-            ]
-        )
+        application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", page)])
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
 
     async def start(self) -> str:
@@ -39,11 +43,6 @@ class HealthPage:
         """Closes the socket."""
         await self._runner.cleanup()
 
-    @staticmethod
-    async def _answer(troubles: Troubles) -> web.Response:
-        found = await troubles()
-        return web.json_response({"ok": not found, "troubles": found}, status=503 if found else 200)
 
-    @staticmethod
-    async def _page(metrics: Callable[[], bytes]) -> web.Response:
-        return web.Response(body=metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+def _answer(found: list[str]) -> web.Response:
+    return web.json_response({"ok": not found, "troubles": found}, status=503 if found else 200)
