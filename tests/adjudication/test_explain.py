@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contracts.pack_file import load_directory
+from contracts.pack_file import files_of, load_directory
 from contracts.payout import READ_PAYOUT, CombinedPayout
 from contracts.vocabulary import Reason
 from contracts.words import REASON_TEXTS
@@ -132,9 +132,9 @@ def test_readings_come_from_the_pack_that_decided():
     pack = PACKS.for_region("331002")
     assert pack is not None
     told = payout(book.SETTLEMENT, pack={"region": pack.region, "digest": pack.digest})
-    assert explain(told, PACKS).count("问：") == len(
-        {reading for line in told["lines"] for reading in line.get("readings", ())}
-    )
+    asked = {reading for line in told["lines"] if line["status"] == "paid" for reading in line.get("readings", ())}
+    assert explain(told, PACKS).count("问：") == len(asked)
+    assert "TZ-24、TZ-27" in explain(told, PACKS)  # a layer for other care shows ids only
     assert "331000 台州市" in explain(told, PACKS)
     assert "问：" not in explain(payout(book.SETTLEMENT), PACKS)  # a digest that no pack in use has
 
@@ -190,10 +190,61 @@ def test_a_reversal_names_each_payee_and_may_owe_one_of_them():
     """The hospital had received 14,000.00; the person had returned 900.00 since and gets it back."""
     lines = [dict(line) for line in book.REVERSAL["lines"]]
     lines.insert(4, {**lines[3], "seq": 5, "delta": "900.00", "payee": "person"})
-    text = explain(payout({**book.REVERSAL, "lines": lines}))
+    text = explain(payout({**book.REVERSAL, "lines": lines})).replace("\n" + " " * 18, "")
     assert "【已冲销】" in text
     assert re.search(r"应退　定点医药机构 +19,000\.00", text)
     assert re.search(r"应付　个人 +900\.00", text)
+    assert "13,100.00，本版 0.00；其中本行差额 -14,000.00" in text
+    assert "13,100.00，本版 0.00；其中本行差额 900.00：应补，付给个人 900.00" in text
+    assert "上一版 14,000.00" not in text
+
+
+@pytest.mark.parametrize(
+    ("cause", "says"),
+    [
+        ("reversed", "前面的一笔结算已被撤销"),
+        ("voided", "经报文冲正而撤销"),
+        ("identity_changed", "获知人员身份变更"),
+        ("carried_in", "结转的年度累计有变动"),
+        ("application_decided", "申请审核结果有变动"),
+        ("pack_changed", "政策包有变更"),
+    ],
+)
+def test_a_correction_says_what_made_it(cause, says):
+    text = explain(payout(book.READJUDICATION, cause={"type": cause}))
+    assert says in text
+    assert ("撤销" in text.split("更正：")[1].split("一、")[0]) == (cause in ("reversed", "voided"))
+
+
+def test_a_first_version_says_nothing_of_corrections():
+    assert "更正" not in explain(payout(book.SETTLEMENT))
+
+
+def test_a_pending_amount_cut_by_the_cap_says_so():
+    cut = {"crt_payb_lmt_amt": "10000.00", "cap_left": "10000.00", "pending_payamt": "10000.00"}
+    first = explain(payout(with_line(book.PENDING, 3, **cut)))
+    assert "10,000.00（按比例为 12,500.00，超过本次可支付限额，按限额计算）。这是" in first.replace("\n" + " " * 18, "")
+    later = explain(payout(with_line(book.PENDING, 3, **cut, base_before="1.00", base_after="35001.00")))
+    assert "10,000.00（已达本次可支付限额，按限额计算）。这是" in later.replace("\n" + " " * 18, "")
+    assert "按限额" not in explain(payout(book.PENDING))
+
+
+def test_a_reported_layer_that_paid_nothing_is_not_said_to_have_paid():
+    (line,) = (line for line in explain(payout(book.READJUDICATION)).splitlines() if "大病保险" in line)
+    assert line.endswith("0.00  平台未报告")
+
+
+def test_a_later_application_of_the_year_pays_the_rest():
+    line = {"fund_payamt": "2500.00", "delta": "2500.00", "crt_payb_lmt_amt": "90000.00", "cap_left": "87500.00"}
+    text = explain(payout({**with_line(book.APPLICATION, 0, **line), "fund_pay_sumamt": "2500.00"}))
+    assert "2,500.00（按比例全年为 12,500.00，扣除此前已付，只付余额）" in text
+
+
+def test_no_field_name_stands_on_a_patients_bill():
+    """Identifiers are the platform's and the pack's text is Chinese; what is left in lower case would be ours."""
+    for pack in PACKS.packs:
+        for entry in files_of(pack.texts)[0].interpretations:
+            assert re.findall(r"[a-z]+_[a-z_]+", entry.question + entry.reading) == [], entry.id
 
 
 def test_a_sum_in_words_closes_the_bill():

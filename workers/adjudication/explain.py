@@ -35,6 +35,17 @@ _CAUSES: Final[Mapping[str, str]] = {
     "pack_changed": "政策包变更",
 }
 
+_WHY_AGAIN: Final[Mapping[str, str]] = {
+    "settled": "本年度的结算有增减，本结算按变动后的年度累计重新计算。",
+    "reversed": "前面的一笔结算已被撤销，本结算按撤销后的年度累计重新计算。",
+    "voided": "前面的一笔结算经报文冲正而撤销，本结算按撤销后的年度累计重新计算。",
+    "identity_changed": "结算之后获知人员身份变更，本结算按出院当日有效的身份重新计算。",
+    "carried_in": "结转的年度累计有变动，本结算按结转后的年度累计重新计算。",
+    "application_decided": "申请审核结果有变动，按变动后的结果重新计算。",
+    "pack_changed": "政策包有变更，本结算按变更后的政策包重新计算。",
+}
+"""What made Yidan decide about a bill again, by the event that did."""
+
 _PARTS: Final = {
     Bucket.OUTSIDE: "医保目录以外的费用，各层按其范围支付后的余额",
     Bucket.OVER_LIMIT: "价格超过支付标准的部分",
@@ -94,9 +105,10 @@ def explain(payout: CombinedPayout, packs: PackSet | ReadingTexts | None = None)
     page = Page()
     _head(page, payout, kind, "" if pack is None else pack.name)
     page.section("各层待遇（按支付顺序）")
+    before = _paid_before(payout)
     for line in payout["lines"]:
         page.blank()
-        explain_layer(page, line, kind, readings)
+        explain_layer(page, line, kind, readings, before[line["layer"]])
     if kind is not Kind.APPLICATION:
         page.section("合计")
         _totals(page, payout, kind)
@@ -131,6 +143,14 @@ def _prove(payout: CombinedPayout) -> None:
         raise ContradictoryPayoutError("medfee_sumamt", "it is not fund_pay_sumamt + psn_part_amt + hosp_part_amt")
 
 
+def _paid_before(payout: CombinedPayout) -> Mapping[str, Fen]:
+    """What the previous version said that each layer pays, whoever received it; a reversal may part it over lines."""
+    before: dict[str, Fen] = {}
+    for line in payout["lines"]:
+        before[line["layer"]] = before.get(line["layer"], 0) + fen_of(line["fund_payamt"]) - fen_of(line["delta"])
+    return before
+
+
 def _left_by_field(payout: CombinedPayout) -> Mapping[str, str]:
     return {name: amount for name, amount in payout["left"].items() if isinstance(amount, str)}
 
@@ -163,6 +183,8 @@ def _head(page: Page, payout: CombinedPayout, kind: Kind, region_name: str) -> N
     told_by = cause.get("msgid") or cause.get("application_id") or cause.get("known_at")
     page.term("起因", _CAUSES[cause["type"]] + (f"（{told_by}）" if told_by else ""))
     page.term("政策文本", payout["pack"]["digest"])
+    if fen_of(payout.get("other_assistance", "0.00")):
+        page.term("其他救助", f"{shown(payout['other_assistance'])}，已先从年度累计费用中扣减")
     if "medfee_sumamt" in payout:
         page.blank()
         page.amount("医疗费总额", shown(payout["medfee_sumamt"]))
@@ -170,9 +192,10 @@ def _head(page: Page, payout: CombinedPayout, kind: Kind, region_name: str) -> N
     if kind is Kind.REVERSAL:
         page.blank()
         page.text("本结算已冲销：以下各层归零，已付金额按所列退回，年度累计恢复到本结算从未发生的状态。")
-    elif kind is Kind.READJUDICATION:
+    elif kind is Kind.READJUDICATION or payout["revision"] > 1:
         page.blank()
-        page.text("更正：前面的结算有变动，本结算按变动后的年度累计重新计算。与上一版相同的各层不再列示差额。")
+        same = "与上一版相同的各层不再列示差额。" if kind is Kind.READJUDICATION else ""
+        page.text(f"更正：{_WHY_AGAIN[cause['type']]}{same}")
 
 
 _NAMES: Final = {

@@ -33,14 +33,21 @@ def shown(written: str) -> str:
     return printed(fen_of(written))
 
 
-def explain_layer(page: Page, line: Line, kind: Kind, readings: ReadingTexts) -> None:
-    """Write everything that the line says; `readings` add their questions and answers where they are known."""
+def explain_layer(page: Page, line: Line, kind: Kind, readings: ReadingTexts, before: Fen) -> None:
+    """Write everything that the line says. `before` is what the previous version said that the layer pays.
+
+    `readings` add their questions and answers where they are known and the layer was reached: on every bill there are
+    layers for other care, whose readings' ids are enough.
+    """
     status = Status(line["status"])
     did = "已冲销" if kind is Kind.REVERSAL else STATUS_TEXTS[status]
+    if status is Status.REPORTED and kind is not Kind.REVERSAL and fen_of(line["fund_payamt"]) == 0:
+        did = "平台未报告"
     page.amount(f"{line['seq']:>2}  {line['label']}（基金 {line['fund_pay_type']}）", shown(line["fund_payamt"]), did)
     if status is Status.REPORTED and kind is not Kind.REVERSAL:
         reported = fen_of(line["fund_payamt"])
-        page.text("平台在本单之前已经支付，本单只作记载，不再付款。" if reported else "平台未报告该层支付。", INDENT)
+        if reported:
+            page.text("平台在本单之前已经支付，本单只作记载，不再付款。", INDENT)
     if line["reason"] is not None:
         page.term("原因", REASON_TEXTS[Reason(line["reason"])], INDENT)
     if line.get("who"):
@@ -49,22 +56,23 @@ def explain_layer(page: Page, line: Line, kind: Kind, readings: ReadingTexts) ->
         page.term("进入本层金额", shown(line["inscp_scp_amt"]), INDENT)
     if "base_before" in line and "base_after" in line:
         page.term("年度累计", f"{shown(line['base_before'])} → {shown(line['base_after'])}", INDENT)
-    _slices(page, line)
+    _slices(page, line, kind)
     _cap(page, line)
     if "pending_payamt" in line:
         page.term("待申请", _pending(line), INDENT)
-    _delta(page, line, kind)
+    _delta(page, line, kind, before)
     if line.get("clauses"):
         page.term("依据", "；".join(line["clauses"]), INDENT)
     used = line.get("readings", [])
     if used:
         page.term("读法", "、".join(used), INDENT)
+    reached = status in (Status.PAID, Status.PENDING_APPLICATION) or "base_before" in line
     for reading in used:
-        if reading in readings:
+        if reached and reading in readings:
             page.term(reading, readings[reading], INDENT * 2, columns=_READING)
 
 
-def _slices(page: Page, line: Line) -> None:
+def _slices(page: Page, line: Line, kind: Kind) -> None:
     """Each slice of the year's base with its ratio and product, then what became of the sum."""
     exact = Fraction(0)
     for each in line.get("tiers", ()):
@@ -78,10 +86,10 @@ def _slices(page: Page, line: Line) -> None:
             page.term("分段支付", f"{between}：{printed(end - begin)} × {_percent(ratio)} = {_exact(product)}", INDENT)
     if line["status"] == Status.PAID:
         paid = fen_of(line["fund_payamt"])
-        page.term("本层支付", printed(paid) + _difference(line, exact, paid), INDENT)
+        page.term("本层支付", printed(paid) + _difference(line, kind, exact, paid), INDENT)
 
 
-def _difference(line: Line, exact: Fraction, paid: Fen) -> str:
+def _difference(line: Line, kind: Kind, exact: Fraction, paid: Fen) -> str:
     """Why a layer pays other than the sum of its slices, if it does."""
     limit = line.get("crt_payb_lmt_amt")
     if exact == paid:
@@ -92,6 +100,8 @@ def _difference(line: Line, exact: Fraction, paid: Fen) -> str:
         return f"（按比例为 {_exact(exact)}，按年度累计额四舍五入到分）"
     if "pending_payamt" in line or "base_before" not in line or paid > exact:
         return ""
+    if kind is Kind.APPLICATION:
+        return f"（按比例全年为 {_exact(exact)}，扣除此前已付，只付余额）"
     return f"（按比例为 {_exact(exact)}，账单中其余费用已由平台支付，只付余额）"
 
 
@@ -126,10 +136,26 @@ def _pending(line: Line) -> str:
     amount = fen_of(line["pending_payamt"])
     if amount == 0:
         return "0.00。按目前的年度累计，即使申请也没有可支付的金额。"
-    return f"{printed(amount)}。这是按目前的年度累计可以申请的金额；提出申请并经审核通过之前，不支付任何金额。"
+    limit = line.get("crt_payb_lmt_amt")
+    limited = ""
+    if limit is not None and amount == fen_of(limit):
+        exact = _owed(line) if line.get("base_before") == "0.00" else None
+        if exact is None:
+            limited = "（已达本次可支付限额，按限额计算）"
+        elif exact > amount:
+            limited = f"（按比例为 {_exact(exact)}，超过本次可支付限额，按限额计算）"
+    return f"{printed(amount)}{limited}。这是按目前的年度累计可以申请的金额；提出申请并经审核通过之前，不支付任何金额。"
 
 
-def _delta(page: Page, line: Line, kind: Kind) -> None:
+def _owed(line: Line) -> Fraction:
+    """The sum of a line's slices, before rounding and cap."""
+    return sum(
+        (Fraction(each["ratio"]) * (fen_of(each["to"]) - fen_of(each["from"])) for each in line.get("tiers", ())),
+        Fraction(0),
+    )
+
+
+def _delta(page: Page, line: Line, kind: Kind, before: Fen) -> None:
     delta, paid = fen_of(line["delta"]), fen_of(line["fund_payamt"])
     if kind in (Kind.SETTLEMENT, Kind.APPLICATION) and delta == paid:
         if line["payable"]:
@@ -137,7 +163,10 @@ def _delta(page: Page, line: Line, kind: Kind) -> None:
         return
     if delta == 0:
         return
-    compared = f"上一版 {printed(paid - delta)}，本版 {printed(paid)}，差额 {printed(delta)}"
+    if before == paid - delta:
+        compared = f"上一版 {printed(before)}，本版 {printed(paid)}，差额 {printed(delta)}"
+    else:
+        compared = f"本层上一版合计 {printed(before)}，本版 {printed(paid)}；其中本行差额 {printed(delta)}"
     page.term("冲销" if kind is Kind.REVERSAL else "更正", f"{compared}：{_direction(line, delta)}", INDENT)
 
 
