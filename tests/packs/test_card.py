@@ -64,6 +64,23 @@ def test_the_rows_of_inpatient_assistance_line_up():
 """ in card(pack)
 
 
+@pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.region)
+def test_whoever_issued_a_document_signs_for_the_words_and_the_readings(pack: Pack):
+    sheet = card(pack).split("附一  读法")[0]
+    city, _ = files_of(pack.texts)
+    for issuer in (*(issuer for document in city.documents.values() for issuer in document.issuer), "经办机构"):
+        assert f"{issuer} ________________" in sheet
+    assert "以上与文件原文及附一读法一致" in sheet
+
+
+def test_readings_about_a_watch_stand_at_the_watch_and_clauses_in_the_documents_order():
+    cards = {pack.region: "".join(card(pack).split()) for pack in PACKS}
+    assert "三（二）；读法TZ-09、TZ-26" in cards["331000"]
+    assert "五（二）；读法TY-15" in cards["140100"]
+    assert "二（一）、二（一）1、二（一）2、二（二）1、二（二）2（1）" in cards["331127"]
+    assert "范围门诊（含急诊）；不分险种" in cards["331000"]
+
+
 def test_a_confirmed_reading_says_by_whom(tmp_path: Path):
     packs = copy_of_shipped(tmp_path)
     answered = 'status   = "confirmed"\nanswered_by = "台州市医疗保障局"\nanswered_on = 2026-03-01'

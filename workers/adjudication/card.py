@@ -6,10 +6,11 @@ sheet fits a page of A4; the readings and what is left out follow as annexes, an
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import zip_longest
 from typing import Final
 
 from contracts.money import Fen, yuan
-from contracts.pack import Layer, Pack, PackSet, Row, ratio_text
+from contracts.pack import Layer, Pack, PackSet, Row, Watch, ratio_text
 from contracts.pack_file import files_of
 from contracts.pack_format import CountyFile, Interpretation, PackFile
 from contracts.vocabulary import BUCKETS, EXCLUSION_WORDS, Care, Exclusion, InsuranceType, SignalKind
@@ -19,6 +20,8 @@ _WORD_OF_EXCLUSION: Final[dict[Exclusion, str]] = {exclusion: word for word, exc
 _INSURANCE: Final = {InsuranceType.EMPLOYEES.value: "职工", InsuranceType.RESIDENTS.value: "居民"}
 _STATUS: Final = {"assumed": "待确认", "confirmed": "已确认", "overruled": "已改判"}
 _CORRECTIONS: Final = {"cascade": "冲销后重算其后各笔", "last_first": "须先冲销其后各笔"}
+_CARES: Final = {Care.OUTPATIENT: "门诊（含急诊）"}
+"""Care that takes in more than its word says."""
 _WHO, _CODES, _DEDUCTIBLE, _CAP = 31, 32, 6, 7
 """Columns of a benefit table; the shares take the rest of the line."""
 _TERM: Final = 6
@@ -41,13 +44,21 @@ def card(pack: Pack) -> str:
             _layer(page, seq, layer)
     page.rule()
     for watch in pack.watches:
+        concerned = _concerning(watch, city.interpretations)
+        readings = f"；读法 {'、'.join(concerned)}" if concerned else ""
         at_least = f"年度累计达到 {_amount(watch.at_least)}元；" if watch.kind is SignalKind.LARGE_BILL else ""
         codes = f"身份 {_codes(watch.codes)}；" if watch.codes else ""
-        page.text(f"提示  {watch.label}：{at_least}{codes}{watch.first_day} 起；不付款；{watch.clause}")
-    _signatures(page, city)
+        text = f"{watch.label}：{at_least}{codes}{watch.first_day} 起；不付款；{watch.clause}{readings}"
+        page.term("提示", text, columns=_TERM)
+    _signatures(page, city, county)
     _readings(page, city.interpretations)
     _left_out(page, city)
     return str(page)
+
+
+def _concerning(watch: Watch, readings: Iterable[Interpretation]) -> list[str]:
+    """The readings that concern a watch, as those of a layer stand at the layer."""
+    return sorted(entry.id for entry in readings if any(c.split(".")[0] == watch.kind for c in entry.concerns))
 
 
 def _centred(title: str) -> str:
@@ -79,7 +90,7 @@ def _layer(page: Page, seq: int, layer: Layer) -> None:
         "不分险种" if layer.insutypes is None else "、".join(_INSURANCE.get(i, i) for i in sorted(layer.insutypes))
     )
     subsidised = "；须个人缴费由财政承担（免缴）" if layer.needs_subsidised_premium else ""
-    cares = "、".join(care.value for care in Care if care in layer.cares)
+    cares = "、".join(_CARES.get(care, care.value) for care in Care if care in layer.cares)
     base = "、".join(BUCKETS[bucket].value for bucket in layer.base)
     page.term("范围", f"{cares}；{insured}{subsidised}；基数 {base}，按年累计", indent=2, columns=_TERM)
     excluded = "、".join(_WORD_OF_EXCLUSION[exclusion] for exclusion in Exclusion if exclusion in layer.excludes)
@@ -124,7 +135,12 @@ def _clauses(layer: Layer) -> str:
         for clause in found:
             number, _, place = clause.partition(" ")
             clauses.setdefault(number, {})[place] = None
-    return "；".join(f"{number} {'、'.join(sorted(places))}" for number, places in clauses.items())
+    return "；".join(f"{number} {'、'.join(sorted(places, key=_in_order))}" for number, places in clauses.items())
+
+
+def _in_order(place: str) -> str:
+    """By which clauses stand in the order of their document: its numerals do not sort by themselves."""
+    return place.translate(str.maketrans("一二三四五六七八九", "123456789"))
 
 
 def _codes(codes: frozenset[str] | None) -> str:
@@ -145,15 +161,21 @@ def _percent(ratio: Fraction) -> str:
     return ratio_text(ratio * 100).removesuffix(".00") + "%"
 
 
-def _signatures(page: Page, city: PackFile) -> None:
+def _signatures(page: Page, city: PackFile, county: CountyFile | None) -> None:
+    """Whoever issued a document of the pack signs, and whoever pays by it.
+
+    The page is held against the readings too: codes, the calendar year and much else stand in no document.
+    """
     page.text(
-        f"以上与文件原文一致；同意附一读法 {len(city.interpretations)} 条和附二未入包条款 {len(city.left_out)} 条。"
-        "不同意的编号：______________"
+        f"以上与文件原文及附一读法一致；同意附一读法 {len(city.interpretations)} 条和附二未入包条款 "
+        f"{len(city.left_out)} 条。不同意的编号：______________"
     )
-    page.blank()
-    page.text("医疗保障局 ________________   民政局 ________________   财政局 ________________")
-    page.blank()
-    page.text("经办机构   ________________   日  期 ______ 年 ____ 月 ____ 日")
+    documents = (*city.documents.values(), *(county.documents.values() if county else ()))
+    signing = [*dict.fromkeys(issuer for document in documents for issuer in document.issuer), "经办机构"]
+    lines = [f"{who} {'_' * 16}" for who in signing] + ["日期 ______ 年 ____ 月 ____ 日"]
+    for left, right in zip_longest(lines[::2], lines[1::2], fillvalue=""):
+        page.blank()
+        page.text(_padded(left, COLUMNS // 2) + right)
 
 
 def _readings(page: Page, readings: Sequence[Interpretation]) -> None:
