@@ -102,6 +102,12 @@ class Seats:
             self._drop(seat)
             self._back_off(seat)
 
+    def undecodable(self, partition: int, where: str) -> None:
+        """What comes next is no record to the client: it can neither be read nor stepped over. The others go on."""
+        seat = self._seats.get(partition)
+        if seat is not None and seat.settling:
+            self._stop(seat, PartitionMustStop(StopReason.RECORD_CANNOT_BE_DECODED, where))
+
     # ── take-overs and repairs ────────────────────────────────────────────────────────────────────────────────
 
     def advance(self) -> None:

@@ -238,6 +238,8 @@ class Worker:
         self._fetch_failing_since = None
         while self._inputs.lost:
             self._seats.position_lost(self._inputs.lost.pop())
+        while self._inputs.undecodable:
+            self._seats.undecodable(*self._inputs.undecodable.popitem())
         return arrived
 
     def _observe(self, turn: Turn) -> None:

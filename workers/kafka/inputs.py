@@ -11,7 +11,12 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    CorruptRecordException,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    UnsupportedCodecError,
+)
 
 from contracts.topics import INPUTS
 from workers.kafka.connection import connection
@@ -25,6 +30,13 @@ PLACEHOLDER: Final = 0
 
 FETCH_WAIT_MS: Final = 50
 POLL_INTERVAL_MS: Final = 300_000
+
+UNDECODABLE: Final = (UnicodeDecodeError, UnsupportedCodecError, CorruptRecordException)
+"""What the client raises for a batch that it cannot take apart: a header name that is not UTF-8, a foreign codec, a
+wrong checksum. It raises again for ever, loses what it had taken of other logs, and does not say which log it was."""
+
+ROUNDS_APART: Final = 20
+"""How often each log is then fetched by itself, after a rewind, to find the one that cannot be decoded."""
 
 
 class Inputs(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -53,8 +65,11 @@ class Inputs(ConsumerRebalanceListener):  # type: ignore[misc]
         """Between revocation and assignment nothing is read and nothing is begun."""
         self.assignments = 0
         """How often partitions were assigned. What was fetched before the last time may not be ours."""
+        self._rounds_apart = 0
         self.lost: set[int] = set()
         """Partitions whose position the broker no longer has."""
+        self.undecodable: dict[int, str] = {}
+        """Partitions with a batch that the client cannot decode, and where it stands."""
 
     async def start(self) -> None:
         """Joins the group, or takes the partitions that were given by hand."""
@@ -111,10 +126,21 @@ class Inputs(ConsumerRebalanceListener):  # type: ignore[misc]
         Records that a rebalance overtook are thrown away: their partitions are read again from `next_in`.
         """
         before = self.assignments
+        fetched = await (self._each_by_itself() if self._rounds_apart else self._all(wait_seconds))
+        if self.rebalancing or self.assignments != before:
+            return {}
+        arrived: dict[int, dict[str, list[Waiting]]] = {}
+        for log, records in fetched.items():
+            arrived.setdefault(log.partition, {})[log.topic] = [_waiting(record) for record in records]
+        return arrived
+
+    async def _all(self, wait_seconds: float) -> dict[TopicPartition, list[Any]]:
         try:
             # A rebalance makes getmany wait for its end, however short the time it was given.
             async with asyncio.timeout(wait_seconds + 1.0):
-                fetched = await self._consumer.getmany(timeout_ms=int(wait_seconds * 1000))
+                fetched: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
+                    timeout_ms=int(wait_seconds * 1000)
+                )
         except TimeoutError:
             return {}
         except OffsetOutOfRangeError as error:
@@ -122,12 +148,24 @@ class Inputs(ConsumerRebalanceListener):  # type: ignore[misc]
             return {}
         except NoOffsetForPartitionError:
             return {}  # aiokafka looked at the group's offset before we could give it ours
-        if self.rebalancing or self.assignments != before:
-            return {}
-        arrived: dict[int, dict[str, list[Waiting]]] = {}
-        for log, records in fetched.items():
-            arrived.setdefault(log.partition, {})[log.topic] = [_waiting(record) for record in records]
-        return arrived
+        except UNDECODABLE:
+            self._rounds_apart = ROUNDS_APART
+            raise
+        return fetched
+
+    async def _each_by_itself(self) -> dict[TopicPartition, list[Any]]:
+        """What can be decoded, log by log, until the one that cannot has shown itself."""
+        self._rounds_apart -= 1
+        fetched: dict[TopicPartition, list[Any]] = {}
+        for log in sorted(self._consumer.assignment() - self._consumer.paused()):
+            try:
+                fetched.update(await self._consumer.getmany(log, timeout_ms=FETCH_WAIT_MS))
+            except UNDECODABLE as error:
+                self._consumer.pause(log)
+                position = await self._consumer.position(log)
+                self.undecodable[log.partition] = f"{log.topic} at or after {position}: {type(error).__name__}"
+                self._rounds_apart = 0
+        return fetched
 
     def seek(self, partition: int, next_in: Mapping[str, int]) -> None:
         """Step 6 of a take-over: go on from the journal's position."""

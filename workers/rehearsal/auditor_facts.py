@@ -17,7 +17,6 @@ from workers.rehearsal.auditor_bill import (
     Bill,
     Decided,
     Event,
-    Line,
     care_of,
     codes_valid,
     from_fen,
@@ -116,17 +115,21 @@ def signals_standing(ledger: Ledger) -> set[tuple[str, str | None]]:
                 stands.add(("large_bill", None))
         elif any(is_paid_in_full(bill, watch.codes, watch.cares) for bill in watched):
             stands.add(("zero_self_pay", None))
-    counted = {line.layer.id: line.decided for bill in ledger.bills for line in bill.lines if has_cap(line)}
-    for layer, decided in counted.items():
+    for layer, decided in last_rows(ledger).items():
         paid = ledger.accounts[layer].paid
-        if decided is not None and paid and paid == decided.cap:
+        if paid and paid == decided.cap:
             stands.add(("cap_reached", layer))
     return stands
 
 
-def has_cap(line: Line) -> bool:
-    """Whether a row with a cap counted; the last such bill of the year says which cap is watched."""
-    return line.decided is not None and line.decided.cap is not None
+def last_rows(ledger: Ledger) -> dict[str, Decided]:
+    """The row of each layer that counted last, at a bill or an approved application: its cap is the one watched."""
+    rows: dict[str, Decided] = {}
+    for entry in ledger.entries:
+        for line in entry.lines if isinstance(entry, Bill) else (entry,):
+            if line.decided is not None:
+                rows[line.layer.id] = line.decided
+    return rows
 
 
 def is_paid_in_full(bill: Bill, codes: frozenset[str] | None, cares: Iterable[str] | None) -> bool:

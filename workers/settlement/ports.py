@@ -29,6 +29,7 @@ class StopReason(StrEnum):
     JOURNAL_IS_BROKEN = "journal_is_broken"
     JOURNAL_COUNT_IS_WRONG = "journal_count_is_wrong"
     CORE_FAILED_TWICE = "core_failed_twice"
+    RECORD_CANNOT_BE_DECODED = "record_cannot_be_decoded"
 
 
 class PartitionMustStop(Exception):
