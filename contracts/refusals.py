@@ -35,8 +35,8 @@ MENDS: Final[dict[Refusal, Mend]] = {
     ),
     Refusal.MESSAGE_IS_NOT_JSON: Mend(
         "resend",
-        "不是一个合法的 JSON 文档（被截断、重复拼接或含 NaN）。修正序列化后重发。",
-        "Not one JSON document: cut off, two in one, or with NaN. Mend the encoder and send again.",
+        "不是一个合法的 JSON 文档（被截断或重复拼接）。修正序列化后重发。",
+        "Not one JSON document: cut off, or two in one. Mend the encoder and send again.",
     ),
     Refusal.MESSAGE_IS_NOT_AN_OBJECT: Mend(
         "resend",

@@ -59,6 +59,7 @@ _KEYS: Final = {
     "m": "m|psn_no|msgid",
     "k": "k|digest",
     "header": "NUL, then `header`",
+    "received": "the key as it was received: any bytes, empty or none; none where it held an identity-card number",
 }
 
 
@@ -190,7 +191,7 @@ def _headers(ce_type: str) -> dict[str, Any]:
         "ce_type": {"const": ce_type},
         "ce_time": {
             "format": "date-time",
-            "description": "the causing event's own setl_time or known_at, never the clock",
+            "description": "the causing event's own setl_time or known_at, or the beginning of applied_on; never the clock",
         },
         "ce_partitionkey": {"description": "psn_no, as the record's key"},
         "content-type": {"const": "application/json"},

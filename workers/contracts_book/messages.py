@@ -73,7 +73,9 @@ MESSAGES: Final = (
     Message(
         SIGNALS, "signal", Signal, "提示与预警：不产生支付，但须有人知悉", (examples.SIGNAL,), ce_type="yidan.signal.v1"
     ),
-    Message(QUARANTINE, "refused", Refused, "拒收记录：被拒收的消息、原因与改正办法", (examples.REFUSED,)),
+    Message(
+        QUARANTINE, "refused", Refused, "拒收记录：被拒收的消息、原因与改正办法", (examples.REFUSED,), key="received"
+    ),
     _field("p", "person", journal.Person, "账本流水：人员的身份清单与已开账本"),
     _field("y", "year", journal.Year, "账本流水：年度累计与提示状态"),
     _field("e", "entry", journal.Entry, "账本流水：一笔已接受的事实及其各层支付"),
