@@ -91,11 +91,11 @@ def test_outputs_carry_cloudevents_headers(name):
     }
 
 
-def test_a_key_is_a_person_number_everywhere_but_in_the_journal():
+def test_a_key_is_a_person_number_everywhere_but_in_the_journal_and_in_quarantine():
     identifier = Settled.model_json_schema()["properties"]["psn_no"]["pattern"]
     for name, message in DOCUMENT["components"]["messages"].items():
         key = message["bindings"]["kafka"]["key"]
-        assert (key.get("pattern") == identifier) == (not name.startswith("journal.")), name
+        assert (key.get("pattern") == identifier) == (not name.startswith(("journal.", "quarantine."))), name
 
 
 def test_the_refusals_are_listed_with_what_to_do():

@@ -191,7 +191,8 @@ def _headers(ce_type: str) -> dict[str, Any]:
         "ce_type": {"const": ce_type},
         "ce_time": {
             "format": "date-time",
-            "description": "the causing event's own setl_time or known_at, or the beginning of applied_on; never the clock",
+            "description": "the causing event's own setl_time or known_at, or the beginning of applied_on: never the "
+            "clock",
         },
         "ce_partitionkey": {"description": "psn_no, as the record's key"},
         "content-type": {"const": "application/json"},
