@@ -36,7 +36,7 @@ run: setup ## the whole thing on this machine: broker, store, worker, synthetic 
 	@exec $(BIN)/yidan run $(ARGS)
 
 test: lint types drift ## everything; ARGS go to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: setup ## ruff: rules and format
 	$(BIN)/ruff check
