@@ -143,7 +143,7 @@ def _texts(directory: Path, name: str, documents: Mapping[str, Document]) -> tup
         path = directory / "documents" / document.text
         try:
             text = Numbered(read_text(path), document.title)
-        except (OSError, UnicodeDecodeError):
+        except (OSError, PackError):
             wrong = f"documents/{document.text} cannot be read"
             fix = "put the full text there, UTF-8"
             problems.append(Problem(name, f"documents.{key}.text", "document_file_is_missing", wrong, fix))

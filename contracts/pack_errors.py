@@ -71,9 +71,10 @@ def _words(error: ErrorDetails) -> str:
 
 
 def _shown(value: object) -> str:
-    text = (
-        ", ".join(f"{key} = {_shown(part)}" for key, part in value.items()) if isinstance(value, dict) else str(value)
-    )
+    if isinstance(value, dict):
+        text = ", ".join(f"{key} = {_shown(part)}" for key, part in value.items())
+    else:
+        text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 120 else text[:119] + "…"
 
 

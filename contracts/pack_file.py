@@ -57,8 +57,11 @@ def read_county(tree: Mapping[str, Any], file: str) -> CountyFile:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8. A byte order mark, which some editors put before it, is no part of it."""
-    return path.read_text("utf-8-sig")
+    """The text of a file in UTF-8; a byte order mark before it is no part of it. Raises `PackError`."""
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise PackError([Problem(path.name, "", "file_is_not_toml", "it is not UTF-8", "save it as UTF-8")]) from None
 
 
 # ── Loading ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -126,9 +129,6 @@ def read_directory(directory: Path) -> Files:
         except PackError as fault:
             unread += 1
             files.problems.extend(fault.problems)
-        except UnicodeDecodeError:
-            unread += 1
-            files.problems.append(Problem(path.name, "", "file_is_not_toml", "it is not UTF-8", "save it as UTF-8"))
     if not files.cities and not files.problems:
         fix = "name a directory that holds a region's pack"
         files.problems.append(Problem(directory.name, "", "no_pack_here", "no region's *.toml is here", fix))

@@ -107,6 +107,13 @@ def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path):
     assert rehearse(packs)[1] == []
 
 
+@pytest.mark.parametrize("name", ["taizhou.toml", "taizhou.cases.toml"])
+def test_a_file_in_another_encoding_is_refused_by_name(tmp_path: Path, name: str):
+    packs = copy_of_shipped(tmp_path)
+    (packs / name).write_text((packs / name).read_text("utf-8"), "utf-16")
+    assert [(p.file, p.name, p.wrong) for p in check(packs)] == [(name, "file_is_not_toml", "it is not UTF-8")]
+
+
 def test_what_is_wrong_is_told_without_the_words_of_the_machine(tmp_path: Path):
     packs = copy_of_shipped(tmp_path)
     path = packs / "taizhou.toml"
