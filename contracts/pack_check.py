@@ -67,6 +67,7 @@ def _check_city(directory: Path, name: str, city: PackFile) -> Iterator[Problem]
     ]
     quotes += [Quoted(watch.id, watch.document, watch.clause, watch.quote) for watch in city.watches]
     quotes += [Quoted(f"left_out {e.clause}", e.document, e.clause, e.quote, wider=True) for e in city.left_out]
+    quotes = [quoted._replace(wider=quoted.wider and _whole(quoted, quotes, texts)) for quoted in quotes]
     yield from _quotes(name, quotes, texts, city.documents)
     yield from _passed_over(name, quotes, texts)
     yield from _clauses_passed_over(name, quotes, texts)
@@ -156,6 +157,13 @@ def _texts(directory: Path, name: str, documents: Mapping[str, Document]) -> tup
                 fix = "correct it, or name the right file"
                 problems.append(Problem(name, f"documents.{key}.{part}", "document_is_another", wrong, fix))
     return texts, problems
+
+
+def _whole(left_out: Quoted, quotes: Iterable[Quoted], texts: Mapping[str, Numbered]) -> bool:
+    """Whether an entry of `left_out` can stand for the whole of its clause: nothing in it is cited or watched."""
+    text = texts.get(left_out.document)
+    carried_out = [each.quote for each in quotes if not each.wider and each.document == left_out.document]
+    return text is not None and not any(text.reaches(left_out.clause or "", quote) for quote in carried_out)
 
 
 def _quotes(

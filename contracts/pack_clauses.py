@@ -115,6 +115,12 @@ class Numbered:
         for clause, begin, end, after in zip(self._clauses[1:], self._starts[1:], ends, following, strict=True):
             yield clause, begin, end, not _within(after, clause)
 
+    def reaches(self, clause: str, quote: str) -> bool:
+        """Whether a quote stands, at least in part, in a clause or in one under it."""
+        places = [place for place in self.occurrences(quote) if not self._unnumbered(place[0])]
+        touched = [each for place in places for each in self._around(*place)]
+        return any(_within(each, number) for number in cited(clause) or () for each in touched)
+
     def _around(self, begin: int, end: int) -> list[Clause]:
         """The clauses that a stretch of text touches, in order."""
         first, last = bisect_right(self._starts, begin) - 1, bisect_right(self._starts, end - 1) - 1
