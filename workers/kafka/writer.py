@@ -153,8 +153,9 @@ class PartitionWriter:
                 break
             sender.cancel()
             await asyncio.wait([sender], timeout=LETTING_GO_SECONDS / 4)
-        if sender is not None and sender.done() and not sender.cancelled():
-            sender.exception()
+        for ended in (sender, producer._txn_manager._transaction_waiter):
+            if ended is not None and ended.done() and not ended.cancelled():
+                ended.exception()  # looked at, so that asyncio does not complain of an error that we have acted on
 
 
 assert set(OUTPUTS).isdisjoint(INPUTS)
