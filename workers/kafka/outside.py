@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -13,6 +14,10 @@ from workers.settlement.records import Incoming
 
 IN_FLIGHT_MAX = 2_000
 """Events that are sent before their acknowledgements are awaited."""
+
+ALL_BYTES = 1 << 29
+ALL_SECONDS_MAX = 60.0
+"""What `everything_committed` takes at once, and how long it may take in all."""
 
 Partitioner = Callable[[bytes, int], int]
 
@@ -60,15 +65,47 @@ async def committed_records(
 
         async def read(seconds: float) -> list[Incoming]:
             got = await consumer.getmany(timeout_ms=int(seconds * 1000), max_records=2_000)
-            return [
-                Incoming(record.topic, record.partition, record.offset, record.key, record.value)
-                for records in got.values()
-                for record in records
-            ]
+            return [_incoming(record) for records in got.values() for record in records]
 
         yield read
     finally:
         await consumer.stop()
+
+
+async def everything_committed(settings: Settings, topics: Sequence[str]) -> list[Incoming]:
+    """All committed records of some topics, read by a reader of its own from the beginning to the end as it is now.
+
+    In fetches as large as they come: the embedded broker tells a fetch in mid-log of aborted transactions that ended
+    before it, and the client then drops what the same producer has committed since. Raises `TimeoutError`.
+    """
+    consumer = AIOKafkaConsumer(
+        **connection(settings),
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=ALL_BYTES,
+        fetch_max_bytes=ALL_BYTES,
+    )
+    found: list[Incoming] = []
+    try:
+        async with asyncio.timeout(ALL_SECONDS_MAX):
+            await consumer.start()
+            places = [TopicPartition(topic, p) for topic in topics for p in range(settings.partitions)]
+            ends = await consumer.end_offsets(places)
+            consumer.assign(places)
+            await consumer.seek_to_beginning(*places)
+            unread = {place for place in places if ends[place]}
+            while unread:
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [_incoming(record) for record in records]
+                unread = {place for place in unread if await consumer.position(place) < ends[place]}
+    finally:
+        await consumer.stop()
+    return found
+
+
+def _incoming(record: Any) -> Incoming:
+    return Incoming(record.topic, record.partition, record.offset, record.key, record.value)
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from rich.live import Live
 from contracts.pack_file import load_directory
 from contracts.topics import DISCHARGES, PAYOUTS, QUARANTINE, SIGNALS
 from workers.exits import Exit
-from workers.kafka.outside import committed_records, paced, progress_of_group, send
+from workers.kafka.outside import committed_records, everything_committed, paced, progress_of_group, send
 from workers.kafka.topics import apply_topics
 from workers.rehearsal.county import county, partition_key
 from workers.rehearsal.server import HOST, Program, RehearsalFailed, Server
@@ -110,12 +110,16 @@ async def _watch(
             if not await worker.is_running():
                 raise RehearsalFailed(f"a worker ended by itself; its last words:\n{_last_words(worker)}")
         quiet = 0 if records or sent is None else quiet + 1
-        if plan.once and quiet >= 2 and await behind() == 0 and not await read(LOOK_SECONDS * 2):
+        if plan.once and quiet >= 2 and await behind() == 0:
             break
     if screen is not None:
         screen.stop()
-    console.print(tally.totals_table())
-    console.print(_status(tally, feeding.result() if feeding.done() and not feeding.cancelled() else None))
+    # The group's offsets and the outputs are of one transaction: what is settled is there to be read, now and whole.
+    total = Tally(tally.packs)
+    for record in await everything_committed(settings, (PAYOUTS, SIGNALS, QUARANTINE)):
+        _count(total, record.topic, record.value or b"")
+    console.print(total.totals_table())
+    console.print(_status(total, feeding.result() if feeding.done() and not feeding.cancelled() else None))
     return Exit.OK
 
 
