@@ -22,13 +22,14 @@ from typing import TypeVar
 import orjson
 
 from contracts.discharge import Settled
+from contracts.journal import Person
 from contracts.pack_file import load_directory, load_pack
 from contracts.payout import CombinedPayout
 from contracts.vocabulary import Kind
 from workers.adjudication.adjudicate import Adjudication, adjudicate
 from workers.adjudication.books import Books
+from workers.adjudication.ledger import codes_that_count
 from workers.adjudication.payout import settlement_payout
-from workers.adjudication.plan import codes_on
 from workers.adjudication.refuse import RefusedError
 from workers.rehearsal.county import county
 from workers.settlement.decode import decode
@@ -37,6 +38,7 @@ from workers.settlement.validate import refuse_card_numbers
 
 RESULTS = Path(__file__).with_name("results.csv")
 COLUMNS = ("date", "commit", "what", "machine", "seed", "events", "events_per_second", "microseconds", "detail")
+NOBODY_HELD = Person()
 T = TypeVar("T")
 
 
@@ -77,7 +79,7 @@ def stages(events: list[bytes]) -> dict[str, float]:
         for bill in bills:
             plan = books.planner(books.pack_for(bill.insuplc_admdvs)).plan(bill)
             try:
-                done.append((bill, adjudicate(bill, codes_on(bill, bill.enddate), plan, {})))
+                done.append((bill, adjudicate(bill, codes_that_count(NOBODY_HELD, bill), plan, {})))
             except RefusedError:
                 continue
         return done
@@ -108,11 +110,12 @@ def stages(events: list[bytes]) -> dict[str, float]:
     }
 
 
-def _quietly(message: bytes) -> None:
+def _quietly(message: bytes) -> bool:
     try:
         refuse_card_numbers(decode(message))
     except RefusedError:
-        return
+        return False
+    return True
 
 
 def main() -> int:
