@@ -138,3 +138,11 @@ def test_what_the_platform_paid_is_part_of_what_is_owed_when_a_delegated_layer_t
     # Taken back, only what the platform had paid is left to name, and it is the platform's to take back.
     (back,) = take(settler, reversal("A", "2021-08-01"))
     assert paid(back, "assistance_inpatient") == ("0.00", "-500.00", None)
+
+
+def test_a_payment_of_nothing_is_the_same_whether_it_is_written_or_left_out() -> None:
+    settler = Settler(load_directory())
+    take(settler, bill("A", "2019-03-01", inscp_scp_amt=20_000, hifp_pay="100.0", exclusions=[]))
+    again = bill("A", "2019-03-01", inscp_scp_amt="20000.00", hifp_pay=100, oth_pay="0.00", maf_pay=None, msgid="again")
+    outcome = settler.take(json.dumps(again).encode())
+    assert (outcome.effect, outcome.payouts) == ("repeated", [])

@@ -29,7 +29,7 @@ from contracts.money import Fen
 from contracts.pack import Pack
 from contracts.payout import Cause, CombinedPayout
 from contracts.signals import Signal
-from contracts.vocabulary import Kind, Refusal, Status
+from contracts.vocabulary import FUND_FIELDS, Kind, Refusal, Status
 from workers.adjudication.adjudicate import Adjudication, adjudicate
 from workers.adjudication.application import Grant, granted
 from workers.adjudication.books import Books, Outcome, keep_pack
@@ -39,16 +39,23 @@ from workers.adjudication.refuse import BrokenInvariantError, RefusedError
 from workers.adjudication.shelf import Shelf
 from workers.adjudication.signals import changes, watch
 
+_PAYMENTS: Final = (*FUND_FIELDS, "acct_pay")
 _CONTENT: Final = tuple(
-    name for name in Settled.model_fields if name not in ("type", "msgid", "setl_time", "psn_idet", "exclusions")
+    name
+    for name in Settled.model_fields
+    if name not in ("type", "msgid", "setl_time", "psn_idet", "exclusions", *_PAYMENTS)
 )
 
 
 def same_content(bill: Settled, other: Settled) -> bool:
-    """Whether two messages are the same settlement: every known field but `msgid` and `setl_time`, lists as sets."""
+    """Whether two messages are the same settlement: every known field but `msgid` and `setl_time`.
+
+    Lists are sets, and amounts are values: a payment of nothing is the same whether it is written or left out.
+    """
     fields, others = bill.__dict__, other.__dict__
     return (
         all(fields[name] == others[name] for name in _CONTENT)
+        and all((fields[name] or 0) == (others[name] or 0) for name in _PAYMENTS)
         and (bill.psn_idet is None) == (other.psn_idet is None)
         and set(bill.psn_idet or ()) == set(other.psn_idet or ())
         and set(bill.exclusions or ()) == set(other.exclusions or ())

@@ -303,5 +303,5 @@ def content(event: Event) -> dict[str, Any]:
     return (
         {name: event.get(name) for name in CONTENT}
         | {"psn_idet": as_set(event.get("psn_idet")), "exclusions": as_set(event.get("exclusions") or ())}
-        | {name: None if event.get(name) is None else yuan(event[name]) for name in CONTENT_MONEY}
+        | {name: yuan(event.get(name)) for name in CONTENT_MONEY}
     )
