@@ -13,7 +13,7 @@ from contracts.topics import INPUTS
 from tests.settlement import memory
 from tests.settlement.purse import purses
 from workers import seats as seats_room
-from workers.metrics import Metrics
+from workers.metrics import Metrics, PartitionState
 from workers.settings import Settings
 from workers.settlement import turn as turn_room
 from workers.settlement.inbox import Waiting
@@ -235,6 +235,8 @@ class Process:
                 turn = await turn_room.take_turn(batches, self.keeper, purses, clock=lambda: 0.0)
                 self.seats.judge(turn, batches)
                 self.world.tally.batches += len(turn.verdicts)
+            # Nothing here is a reason to stop: the broker loses nothing that it has acknowledged.
+            assert PartitionState.STOPPED not in self.seats.states().values(), "a partition stopped"
             await asyncio.sleep(0.05)
 
 

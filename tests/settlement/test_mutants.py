@@ -33,6 +33,12 @@ NO_WATERMARK_CHECK: Change = (
 )
 NO_COUNT_CHECK: Change = (turn, " or found.n != work.held.header.n:", ":")
 
+ONE_LOOK: Change = (
+    takeover,
+    "        # another epoch is wrong.\n        return await _take_over(partition, log, keeper, terms)",
+    "        raise",
+)
+
 LOSES_SILENTLY: Final = """try:
                     await self._faults.strike("produce")
                 except OutcomeUnknown:
@@ -57,6 +63,14 @@ MUTANTS: dict[str, list[Change]] = {
             seats,
             '        """Drop the producer, forget what was read, and take over again in a while."""\n',
             "        if seat.held is not None and not isinstance(error, Fenced):\n            return\n",
+        ),
+    ],
+    "hears the second witness after the journal, and believes what it hears": [
+        ONE_LOOK,
+        (
+            takeover,
+            "            await witness(tail.header, committed)",
+            "            await witness(tail.header, await log.committed(partition))",
         ),
     ],
     "does not await what it has produced": [

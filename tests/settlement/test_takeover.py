@@ -1,6 +1,7 @@
 """Taking over, birth, the witnesses, and the repair of a store that has lost something."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,8 @@ from contracts.journal import HEADER_KEY, Header, write_header
 from contracts.topics import APPLICATIONS, DISCHARGES, INPUTS, JOURNAL, PAYOUTS, PERSONS
 from tests.settlement.memory import Faults
 from tests.settlement.world import TERMS, P, World, forge
+from workers.kafka.writer import transactional_id
+from workers.settlement import takeover
 from workers.settlement.ports import (
     Fenced,
     JournalEndNotReached,
@@ -248,6 +251,43 @@ async def test_an_input_that_ends_before_what_was_consumed_stops(world: World):
     await world.settle(held, "1", "2")
     del world.broker.logs[DISCHARGES, 1][1:]
     assert await stops(world) is StopReason.INPUT_IS_LOST
+
+
+async def test_somebody_who_takes_over_while_we_read_does_not_make_the_group_look_ahead(world: World):
+    held = await world.take()
+    await world.settle(held, "1")
+
+    class TakenOver(Faults):
+        """Another owner commits a batch between any two of our requests, once."""
+
+        def __init__(self, at: int) -> None:
+            self.left = at
+
+        async def strike(self, where: str) -> None:
+            self.left -= where != "open"
+            if self.left == 0:
+                await world.settle(await world.take(), str(len(world.headers())))
+
+    for at in range(1, 8):
+        with pytest.raises(Fenced):  # at once or at its first commit, but no verdict
+            late = await world.take(TakenOver(at))
+            await late.writer.commit({PAYOUTS: [Outgoing(b"a", b"late", [])]}, late.header.next_in)
+
+
+async def test_a_verdict_that_stops_is_reached_twice_and_the_second_time_under_another_epoch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    restore, looks = takeover._restore, []
+
+    async def wrong_at_first(*arguments: Any, **more: Any) -> takeover.Restored:
+        looks.append(world.broker.epochs[transactional_id(1)])
+        if len(looks) == 1:
+            raise PartitionMustStop(StopReason.JOURNAL_IS_BROKEN, "it looked so")
+        return await restore(*arguments, **more)
+
+    monkeypatch.setattr(takeover, "_restore", wrong_at_first)
+    await world.take()
+    assert looks == [0, 1]
 
 
 # ── journals of others ────────────────────────────────────────────────────────────────────────────────────────

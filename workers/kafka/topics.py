@@ -1,6 +1,7 @@
 """Making the seven topics and finding out whether they are as they must be."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -109,7 +110,9 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
             await admin.start()
             yield admin
     finally:
-        await admin.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settings.kafka_request_timeout_s):
+                await admin.close()
 
 
 async def _described(admin: AIOKafkaAdminClient) -> dict[str, list[dict[str, Any]]]:

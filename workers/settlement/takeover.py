@@ -1,7 +1,7 @@
 """Taking a partition over: become the only one who can write it, then find out from the journal where it stands.
 
 1. Start the partition's producer. Its former owner is fenced and its open transaction ended: only now read anything.
-2. Read the store's watermark and the number of its fields in one snapshot.
+2. Read the store's watermark and the number of its fields in one snapshot; then the group's offsets, for step 4.
 3. Read the journal from the watermark up to its end, or from the start if the store cannot be trusted. Not reaching
    the end is an error.
 4. Ask the two witnesses, topic by topic: the group's offset must not be ahead of the journal's `next_in`, and what
@@ -12,11 +12,14 @@
 Birth: the journal is empty, the group has no offset and the store no key. One transaction writes header 0. Any other
 mixture of emptiness stops the partition.
 
+A verdict that stops a partition is reached twice, the second time under another epoch: somebody who fenced us in the
+middle of our reading makes things look wrong that are not.
+
 A running owner whose snapshot does not show its own watermark repeats steps 2, 3 and 5 (`repair`).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
@@ -45,6 +48,10 @@ LOOK_AGAIN_SECONDS: Final = 0.2
 
 FIRST_HASH: Final = ""
 """`prev_hash` of header 0: there is nothing before it."""
+
+
+Offsets = Mapping[str, int | None]
+"""The group's offset of each input topic; None where it has none."""
 
 
 class StoreKeepsMoving(Exception):
@@ -77,6 +84,15 @@ async def take_over(partition: int, log: Log, keeper: Keeper, terms: Terms) -> t
 
     Raises `PartitionMustStop` where going on would be wrong; after anything else it may be tried again in a while.
     """
+    try:
+        return await _take_over(partition, log, keeper, terms)
+    except PartitionMustStop:
+        # Whoever fenced us while we were reading has made what we read not fit together. What still does not fit under
+        # another epoch is wrong.
+        return await _take_over(partition, log, keeper, terms)
+
+
+async def _take_over(partition: int, log: Log, keeper: Keeper, terms: Terms) -> tuple[Held, Restored]:
     # Step 1. Only now read anything.
     writer = await log.open_writer(partition)
     try:
@@ -85,8 +101,8 @@ async def take_over(partition: int, log: Log, keeper: Keeper, terms: Terms) -> t
             log,
             keeper,
             terms,
-            witness=lambda header: _ask_witnesses(partition, log, header, writer),
-            birth=lambda found: _give_birth(partition, log, found, terms, writer),
+            witness=lambda header, committed: _ask_witnesses(partition, log, header, committed, writer),
+            birth=lambda found, committed: _give_birth(partition, log, found, committed, terms, writer),
         )
     except BaseException:
         await writer.drop()
@@ -104,13 +120,13 @@ async def repair(held: Held, log: Log, keeper: Keeper, terms: Terms) -> Restored
     clock = asyncio.get_running_loop()
     deadline = clock.time() + terms.visible_seconds_max
 
-    async def compare(header: Header) -> None:
+    async def compare(header: Header, _: Offsets) -> None:
         if header.seq < held.header.seq:
             raise _NotVisibleYet
         if write_header(header) != held.sealed:
             raise NotOurs(f"the journal is at {header.seq}, we were at {held.header.seq}")
 
-    async def impossible(_: Snapshot) -> None:
+    async def impossible(_: Snapshot, __: Offsets) -> None:
         raise NotOurs("the journal is empty")
 
     while True:
@@ -138,25 +154,27 @@ async def _restore(
     keeper: Keeper,
     terms: Terms,
     *,
-    witness: Callable[[Header], Awaitable[None]],
-    birth: Callable[[Snapshot], Awaitable[None]],
+    witness: Callable[[Header, Offsets], Awaitable[None]],
+    birth: Callable[[Snapshot, Offsets], Awaitable[None]],
 ) -> Restored:
     """Steps 2 to 5; what is asked in step 4, and what an empty journal means, differs between the two callers."""
     trusted = True
     verdict: Exception = StoreKeepsMoving(f"partition {partition}: restored {RESTORES_MAX} times in vain")
     for _ in range(RESTORES_MAX):
-        # Step 2. Watermark and count are of one moment.
+        # Step 2. Watermark and count are of one moment. The second witness is heard before the journal's end is looked
+        # for: what it has seen committed lies before that end, even if somebody has taken over from us meanwhile.
         found = (await keeper.snapshots({partition: ()}))[partition]
+        committed = await log.committed(partition)
         # Step 3. The end is that of everything written, so that nothing committed can hide behind it.
         tail = await read_tail(partition, log, keeper, found, trusted=trusted)
         if tail is None:
-            await birth(found)
+            await birth(found, committed)
             continue
         try:
             _agree(tail.header, terms)
             _not_ahead(found, tail.header)
             # Step 4. Nothing has been changed yet, neither in the store nor in the log.
-            await witness(tail.header)
+            await witness(tail.header, committed)
             # Step 5. A count that is not the header's means that the store had lost a field before.
             counted = await tail.apply(found.watermark)
         finally:
@@ -195,9 +213,8 @@ def _not_ahead(found: Snapshot, header: Header) -> None:
         )
 
 
-async def _ask_witnesses(partition: int, log: Log, header: Header, writer: Writer) -> None:
+async def _ask_witnesses(partition: int, log: Log, header: Header, committed: Offsets, writer: Writer) -> None:
     """The group's offset was written in the transaction of the header; the inputs must still hold what comes next."""
-    committed = await log.committed(partition)
     bounds = await log.input_bounds(partition)
     for topic, next_in in header.next_in.items():
         offset = committed[topic]
@@ -214,9 +231,10 @@ async def _ask_witnesses(partition: int, log: Log, header: Header, writer: Write
         await writer.commit({}, header.next_in)
 
 
-async def _give_birth(partition: int, log: Log, found: Snapshot, terms: Terms, writer: Writer) -> None:
+async def _give_birth(
+    partition: int, log: Log, found: Snapshot, committed: Offsets, terms: Terms, writer: Writer
+) -> None:
     """Header 0, if there is no trace of a former life."""
-    committed = await log.committed(partition)
     traces = [f"the group is at {offset} of {topic}" for topic, offset in committed.items() if offset is not None]
     if found.watermark is not None or found.n:
         traces.append(f"the store holds {found.n} fields")
