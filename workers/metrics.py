@@ -20,11 +20,8 @@ from workers.settlement.ports import StopReason
 OTHER: Final = "other"
 REFUSED: Final = "refused"
 
-OUTCOMES: Final = (
-    *("settled", "reversed", "voided", "held", "carried_in", "applied"),
-    *("remembered", "repeated", "stale", REFUSED, OTHER),
-)
-"""What an event may have come to."""
+OUTCOMES: Final = ("settled", "reversed", "changed", "remembered", "repeated", "stale", REFUSED, OTHER)
+"""What an event may have come to: the effects of `workers.adjudication.books.Outcome`."""
 
 LATENCY_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 AGE_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)

@@ -6,7 +6,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from contracts.topics import APPLICATIONS, DISCHARGES, PERSONS
-from workers.metrics import Metrics, PartitionState, Phase
+from workers.adjudication.books import Outcome
+from workers.metrics import OUTCOMES, Metrics, PartitionState, Phase
 from workers.settlement.pipeline import Counts
 from workers.settlement.ports import StopReason
 
@@ -21,7 +22,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 def counts() -> Counts:
     found = Counts()
-    found.effects.update({("settled", "settled"): 5, ("settled", "repeated"): 1, ("identity_changed", "held"): 2})
+    found.effects.update({("settled", "settled"): 5, ("settled", "repeated"): 1, ("identity_changed", "changed"): 2})
     found.refusals.update({"send_money_as_string": 1})
     found.payouts.update({"settlement": 5})
     found.signals.update({("cap_reached", "raised"): 1})
@@ -36,7 +37,7 @@ def test_a_batch_is_counted_by_topic_and_outcome_and_what_is_left_was_refused():
     assert value(metrics, "events_total", topic=DISCHARGES, outcome="settled") == 5
     assert value(metrics, "events_total", topic=DISCHARGES, outcome="repeated") == 1
     assert value(metrics, "events_total", topic=DISCHARGES, outcome="refused") == 1
-    assert value(metrics, "events_total", topic=PERSONS, outcome="held") == 2
+    assert value(metrics, "events_total", topic=PERSONS, outcome="changed") == 2
     assert value(metrics, "events_total", topic=APPLICATIONS, outcome="refused") == 0
     assert value(metrics, "refusals_total", reason="send_money_as_string") == 1
     assert value(metrics, "payouts_total", kind="settlement") == 5
@@ -44,6 +45,12 @@ def test_a_batch_is_counted_by_topic_and_outcome_and_what_is_left_was_refused():
     assert value(metrics, "lines_total", layer="supplementary", status="nothing_left") == 2
     assert value(metrics, "event_age_seconds_sum") == 0.5
     assert value(metrics, "batch_records_sum") == 9
+
+
+def test_every_effect_that_an_event_may_have_is_an_outcome_of_its_own():
+    said = re.findall(r"`([a-z]+)`", str(Outcome.__doc__))
+    assert {"settled", "repeated", "refused"} < set(said)
+    assert set(said) - {"effect"} <= set(OUTCOMES)
 
 
 def test_money_is_in_yuan_and_what_is_taken_back_is_counted_apart():
