@@ -164,3 +164,29 @@ def test_every_kind_of_event_meets_in_a_batch_what_it_would_meet_alone(
         assert [json.loads(signal) for signal in signals] == [signal for each in taken for signal in each.signals]
     assert store.rounds <= 3
     assert {name: read_field(name, text) for name, text in store.fields.items()} == dict(settler.shelf)
+
+
+def test_a_later_decision_that_names_another_year_meets_the_one_that_was_booked() -> None:
+    decided = {
+        "type": "application_decided",
+        "application_id": "A1",
+        "psn_no": "P1",
+        "insuplc_admdvs": "331127",
+        "year": 2022,
+        "applicant": "困难人员",
+        "resident": True,
+        "other_assistance": "0.00",
+        "applied_on": "2023-01-01",
+        "objections": False,
+        "approved": True,
+        "known_at": "2023-02-01T00:00:00+08:00",
+    }
+    store = Store()
+    books = Books(load_directory(), load_pack)
+    store.run(books, [_record(decided, 0)])
+    before = dict(store.fields)
+    assert store.run(books, [_record({**decided, "year": 2021, "known_at": "2023-03-01T00:00:00+08:00"}, 1)]) == (
+        [],
+        [],
+    )
+    assert store.fields == before

@@ -95,11 +95,11 @@ class Reach:
         if isinstance(event, Booked):
             if (booked := self._ledger(event)) is not None:
                 yield booked[0]
+            if isinstance(event, ApplicationDecided):
+                # A later decision may name another year than the one that the application is booked in.
+                yield from self._marked(event.psn_no, application_field(event.psn_no, event.application_id))
         elif isinstance(event, Reversed):
-            mark: SettlementMark | None = self._shelf.get(settlement_field(event.psn_no, event.setl_id))
-            if mark is not None and mark.entry is not None:
-                region, year, _ = placed(mark)
-                yield event.psn_no, region, year
+            yield from self._marked(event.psn_no, settlement_field(event.psn_no, event.setl_id))
         elif isinstance(event, Voided):
             said: MessageMark = self._shelf.get(message_field(event.psn_no, event.omsgid)) or MessageMark()
             for deed in said.deeds:
@@ -109,3 +109,10 @@ class Reach:
             person: Person = self._shelf.get(person_field(event.psn_no)) or Person()
             for region, year in person.ledgers:
                 yield event.psn_no, region, year
+
+    def _marked(self, psn_no: str, mark_name: str) -> Iterator[Ledger]:
+        """The ledger of what a mark names, if it was ever booked."""
+        mark: SettlementMark | None = self._shelf.get(mark_name)
+        if mark is not None and mark.entry is not None:
+            region, year, _ = placed(mark)
+            yield psn_no, region, year
