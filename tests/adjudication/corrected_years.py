@@ -23,7 +23,7 @@ CARRIED = {
     "140100": ("serious_illness",),
     "331127": ("high_expense_subsidy",),
 }
-APPLICANTS = ("困难人员", "其他因病困难人员")
+APPLICANTS = ("困难人员", "困难人员", "其他因病困难人员", "谁也不是")
 
 
 @st.composite
@@ -58,11 +58,11 @@ def corrections(draw: Draw, events: list[Event]) -> Event:
         "year": draw(st.sampled_from((2021, 2022, 2022))),
         "applicant": draw(st.sampled_from(APPLICANTS)),
         "hardship_application": draw(st.sampled_from(("refused", "not_made", "granted"))),
-        "resident": True,
-        "insured_years": 5,
+        "resident": draw(st.sampled_from((True, True, False))),
+        "insured_years": draw(st.sampled_from((None, 2, 3, 5))),
         "other_assistance": draw(st.sampled_from(("0.00", "100.01", "30000"))),
-        "applied_on": "2022-01-01",
-        "objections": False,
+        "applied_on": draw(st.sampled_from(("2022-01-01", "2022-06-30", "2022-07-01"))),
+        "objections": draw(st.sampled_from((False, False, False, True))),
         "approved": draw(st.booleans()) or draw(st.booleans()),
         "known_at": known_at,
         "account_token": None,

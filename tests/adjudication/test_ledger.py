@@ -146,3 +146,27 @@ def test_a_payment_of_nothing_is_the_same_whether_it_is_written_or_left_out() ->
     again = bill("A", "2019-03-01", inscp_scp_amt="20000.00", hifp_pay=100, oth_pay="0.00", maf_pay=None, msgid="again")
     outcome = settler.take(json.dumps(again).encode())
     assert (outcome.effect, outcome.payouts) == ("repeated", [])
+
+
+def test_a_grant_is_taken_back_whatever_the_withdrawal_says_about_the_applicant() -> None:
+    settler = Settler(load_directory())
+    stay = bill("A", "2022-03-01", inscp_scp_amt=30_000, insuplc_admdvs="331127")
+    granted = {
+        "type": "application_decided",
+        "application_id": "A1",
+        "psn_no": "P1",
+        "insuplc_admdvs": "331127",
+        "year": 2022,
+        "applicant": "困难人员",
+        "resident": True,
+        "other_assistance": "0.00",
+        "applied_on": "2023-01-01",
+        "objections": False,
+        "approved": True,
+        "known_at": "2023-02-01T00:00:00+08:00",
+    }
+    withdrawn = {**granted, "applicant": "谁也不是", "approved": False, "known_at": "2023-03-01T00:00:00+08:00"}
+    _, first, second = take(settler, stay, granted, withdrawn)
+    # (30,000 − 10,000) × 0.50
+    assert paid(first, "high_expense_subsidy") == ("10000.00", "10000.00", "person")
+    assert paid(second, "high_expense_subsidy") == ("0.00", "-10000.00", "person")

@@ -7,7 +7,7 @@ from contracts.discharge import Settled
 from contracts.journal import Account
 from contracts.money import Fen
 from contracts.pack import Layer, Row
-from contracts.vocabulary import BUCKET_FIELDS, HOSPITAL_SHARE, Reason, Refusal, Status
+from contracts.vocabulary import BUCKET_FIELDS, Reason, Refusal, Status
 from workers.adjudication.layer import Decision, decide, pend, row_for
 from workers.adjudication.plan import Plan, Step
 from workers.adjudication.refuse import RefusedError
@@ -26,11 +26,6 @@ class Adjudication(NamedTuple):
     left: tuple[Fen, Fen, Fen, Fen]
     others: dict[str, Fen]
     accounts: Mapping[str, Account]
-
-    @property
-    def fund_pay_sumamt(self) -> Fen:
-        """Everything that funds pay for this bill."""
-        return sum(d.paid for d in self.decisions) + sum(v for f, v in self.others.items() if f != HOSPITAL_SHARE)
 
     @property
     def psn_part_amt(self) -> Fen:

@@ -64,12 +64,12 @@ def check(layer: Layer, decision: ApplicationDecided) -> None:
     rule = layer.application
     if rule is None:
         raise BrokenInvariantError("a layer paid on application has no rule for it")
+    if not decision.approved:
+        return
     if decision.applicant not in rule.rows:
         raise RefusedError(
             Refusal.APPLICANT_IS_UNKNOWN, "applicant", "send one of the pack's applicants: " + "、".join(rule.rows)
         )
-    if not decision.approved:
-        return
     if decision.applicant in rule.hardship_first and decision.hardship_application == "not_made":
         raise RefusedError(
             Refusal.HARDSHIP_STATUS_NOT_APPLIED_FOR,

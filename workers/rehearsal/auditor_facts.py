@@ -205,7 +205,7 @@ def layer_on_application(pack: Pack, year: int) -> Layer | None:
 
 
 def faults_of_decision(decision: Event, rule: ApplicationRule) -> set[str]:
-    """Everything that forbids booking what an office decided; of a refusal by the office, only a word nobody knows."""
+    """Everything that forbids booking what an office decided. Nothing forbids booking its refusal."""
     applicant, years = decision["applicant"], decision.get("insured_years")
     month, day = rule.deadline
     found = {
@@ -217,7 +217,7 @@ def faults_of_decision(decision: Event, rule: ApplicationRule) -> set[str]:
         and decision.get("hardship_application") == "not_made",
     }
     holding = {refusal for refusal, holds in found.items() if holds}
-    return holding if decision["approved"] else holding & {"applicant_is_unknown"}
+    return holding if decision["approved"] else set()
 
 
 def granted(decision: Event, pack: Pack, ledger: Ledger) -> Grant:
