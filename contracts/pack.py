@@ -98,10 +98,6 @@ class Row:
     cap: Fen | None
     clauses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def matches(self, codes: Iterable[str]) -> bool:
-        """Whether one of the identities that count puts a person into this row."""
-        return self.codes is None or not self.codes.isdisjoint(codes)
-
 
 @dataclass(frozen=True)
 class ApplicationRule:

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 from contracts.pack_file import load_directory
 from contracts.payout import READ_PAYOUT
-from contracts.vocabulary import Refusal
 from workers.adjudication.explain import explain
 from workers.cli import app
 from workers.contracts_book.examples import SETTLED
@@ -93,8 +92,6 @@ def test_the_settings_are_those_of_the_worker():
 
 
 def test_what_is_said_to_be_missing_is_missing():
-    not_yet = "event_type_is_not_settled_yet"
-    assert (not_yet in README) == (not_yet in {refusal.value for refusal in Refusal})
     for folder in ("workers/operations", "workers/desk", "ops/kubernetes"):
         assert not (ROOT / folder).exists(), f"{folder} is there: say so in the README"
 

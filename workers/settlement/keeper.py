@@ -53,7 +53,6 @@ class RedisKeeper:
         self._redis = redis
         self._prefix = prefix
         self._timeout = timeout_seconds
-        self._sha = ""
 
     @classmethod
     def connect(cls, url: str, *, prefix: str = "", timeout_seconds: float = 5.0, **options: Any) -> "RedisKeeper":

@@ -37,10 +37,6 @@ class LoadedShelf:
         self._values[name] = value
         return value
 
-    def peek(self, name: str) -> Any:
-        """The field's value, or None where it is absent or was not read."""
-        return self.get(name) if name in self._read else None
-
     def put(self, name: str, value: FieldValue) -> None:
         """Leave a new value."""
         if name not in self._read and name[0] != "e":
