@@ -4,12 +4,13 @@ from typing import Annotated, Final
 
 from pydantic import Field, TypeAdapter
 
+from contracts.adoption import PackAdopted
 from contracts.application import ApplicationDecided
 from contracts.discharge import Reversed, Settled, Voided
 from contracts.identity import CarriedIn, IdentityChanged
 from contracts.topics import APPLICATIONS, DISCHARGES, PERSONS
 
-Event = Settled | Reversed | Voided | IdentityChanged | CarriedIn | ApplicationDecided
+Event = Settled | Reversed | Voided | IdentityChanged | CarriedIn | PackAdopted | ApplicationDecided
 
 READ_EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 """Reads and validates an event straight from its bytes."""
@@ -20,5 +21,6 @@ TOPIC_OF_TYPE: Final = {
     "voided": DISCHARGES,
     "identity_changed": PERSONS,
     "carried_in": PERSONS,
+    "pack_adopted": PERSONS,
     "application_decided": APPLICATIONS,
 }

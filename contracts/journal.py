@@ -22,6 +22,7 @@ from contracts.application import ApplicationDecided
 from contracts.discharge import Settled
 from contracts.identity import IdentityPeriod
 from contracts.money import Fen
+from contracts.payout import Cause
 
 FORMAT: Final = 1
 """The version of these shapes, written in every header."""
@@ -67,7 +68,7 @@ class Year:
     """One person-year under one region's pack: how many entries, every layer's account, watched sums, signals.
 
     `watched` sums what each watch measures over the live settlements; `signals` is keyed `kind:layer`; `packs` are the
-    digests of the packs that entries were decided under.
+    digests of the packs that entries were decided under. `insured` counts the live settlements of each insurance type.
     """
 
     entries: int = 0
@@ -76,6 +77,7 @@ class Year:
     watched: Mapping[str, int] = field(default_factory=dict)
     signals: Mapping[str, SignalState] = field(default_factory=dict)
     opening: Opening | None = None
+    insured: Mapping[str, int] = field(default_factory=dict)
 
 
 class Share(NamedTuple):
@@ -88,12 +90,25 @@ class Share(NamedTuple):
     to_person: Fen = 0
 
 
+class Revision(NamedTuple):
+    """A later revision of an entry's payout: what made it, and by how much each layer changed, in fen.
+
+    `to_person` is the part of the change that went to the person (or came back from them), by layer.
+    """
+
+    revision: int
+    cause: Cause
+    changes: Mapping[str, Fen]
+    to_person: Mapping[str, Fen]
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One accepted fact of a ledger and what it was paid.
 
     `codes` are the identities that counted, as decided on arrival; `digest` the pack it was decided under. `live` is
-    false once it was reversed: entries are never deleted.
+    false once it was reversed: entries are never deleted. `revisions` are those after the first, so that only an entry
+    that was corrected is longer. `other_assistance_least` is the lowest that a paid application was decided with.
     """
 
     fact: Annotated[Settled | ApplicationDecided, Field(discriminator="type")]
@@ -102,6 +117,8 @@ class Entry:
     shares: tuple[Share, ...]
     revision: int = 1
     live: bool = True
+    revisions: tuple[Revision, ...] | None = None
+    other_assistance_least: Fen | None = None
 
 
 @dataclass(frozen=True, slots=True)

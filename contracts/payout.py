@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from contracts.money import Yuan
-from contracts.vocabulary import Kind, LayerId, Payee, Reason, Status
+from contracts.vocabulary import Correction, Kind, LayerId, Payee, Reason, Status
 
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
 """Readers and tests validate from JSON (`validate_json`): a closed list's word is read as its enum member."""
@@ -26,7 +26,8 @@ class Line(TypedDict):
 
     A line that a computed layer reached a decision for also shows the row (`who`), what entered the layer
     (`inscp_scp_amt`), the year's base before and after, the slices moved through, the cap, what could still be paid
-    before (`crt_payb_lmt_amt`) and after (`cap_left`) this settlement. No cap: the three are null.
+    before (`crt_payb_lmt_amt`) and after (`cap_left`) this settlement. No cap: the three are null. `correction`
+    stands on a payable line that a correction made: whether it gives the person more, or asks back.
     """
 
     seq: int
@@ -48,6 +49,7 @@ class Line(TypedDict):
     delta: Yuan
     payable: bool
     payee: Payee | None
+    correction: NotRequired[Correction]
     clauses: NotRequired[list[str]]
     readings: NotRequired[list[str]]
 

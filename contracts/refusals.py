@@ -184,6 +184,17 @@ MENDS: Final[dict[Refusal, Mend]] = {
         "结转的待遇层不由该统筹区的政策包计算。只结转本系统计算的层。",
         "The region's pack does not compute this layer. Carry in only layers that it computes.",
     ),
+    # about a pack that is adopted for the past
+    Refusal.PACK_IS_NOT_IN_USE: Mend(
+        "ask",
+        "要求采用的政策包不是本系统正在使用的版本。先让全部进程载入同一政策包，再用 `yidan packs adopt` 重发。",
+        "The pack that is to be adopted is not the one in use here. Load it in every worker, then adopt again.",
+    ),
+    Refusal.PACK_MOVES_REPORTED_MONEY: Mend(
+        "ask",
+        "新政策包把平台已报的支付改归另一层，会把未经本系统的钱记作应付。保持基金字段的归属，或撤销后重新结算。",
+        "The new pack gives a fund field to another layer: reported money would seem ours. Keep it, or resettle.",
+    ),
     # about an application
     Refusal.NOTHING_IS_PAID_ON_APPLICATION_HERE: Mend(
         "ask",

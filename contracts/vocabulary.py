@@ -156,12 +156,26 @@ class Payee(StrEnum):
     PERSON = "person"
 
 
+class Correction(StrEnum):
+    """Which way a correction moves money between a fund and the person. A reversal's returns are neither.
+
+    A top-up is paid out like any payment. Whether a clawback is asked for is somebody's decision: the person may have
+    done nothing wrong.
+    """
+
+    TOP_UP = "top_up"
+    CLAWBACK = "clawback"
+
+
 class SignalKind(StrEnum):
     """What people must be told although no money moves."""
 
     LARGE_BILL = "large_bill"
     CAP_REACHED = "cap_reached"
     ZERO_SELF_PAY = "zero_self_pay"
+    CLAWBACK_NEEDS_DECISION = "clawback_needs_decision"
+    INSURED_TWICE = "insured_twice"
+    OTHER_ASSISTANCE_RISEN = "other_assistance_risen"
 
 
 class Refusal(StrEnum):
@@ -207,6 +221,8 @@ class Refusal(StrEnum):
     IDENTITY_LIST_CONTRADICTS_ITSELF = "identity_list_contradicts_itself"
     OPENING_BALANCE_CONTRADICTS_ITSELF = "opening_balance_contradicts_itself"
     LAYER_IS_NOT_COMPUTED_HERE = "layer_is_not_computed_here"
+    PACK_IS_NOT_IN_USE = "pack_is_not_in_use"
+    PACK_MOVES_REPORTED_MONEY = "pack_moves_reported_money"
     DECISION_CONTRADICTS_ITSELF = "decision_contradicts_itself"
     NOTHING_IS_PAID_ON_APPLICATION_HERE = "nothing_is_paid_on_application_here"
     APPLICANT_IS_UNKNOWN = "applicant_is_unknown"

@@ -6,7 +6,7 @@ means something else in one message has its own entry, `Message.field`.
 
 from typing import Final, NamedTuple
 
-from contracts.vocabulary import Kind, Payee, Reason, Status
+from contracts.vocabulary import Correction, Kind, Payee, Reason, SignalKind, Status
 
 
 class Words(NamedTuple):
@@ -69,6 +69,8 @@ FIELD_WORDS: Final[dict[str, Words]] = {
     "layers": Words("各层累计", "the year so far, by layer"),
     "base": Words("已计入费用", "what the layer has counted"),
     "paid": Words("已支付", "what the layer has paid"),
+    # a pack that is adopted for the past
+    "first_day": Words("重算起始出院日", "first day of discharge that is priced again"),
     # applications
     "applicant": Words("申请人类别", "the kind of applicant, in the document's words"),
     "hardship_application": Words("困难身份申请结果", "what became of the application for a hardship identity"),
@@ -108,6 +110,7 @@ FIELD_WORDS: Final[dict[str, Words]] = {
     "fund_payamt": Words("基金支付金额", "what the layer pays"),
     "delta": Words("与上一版差额", "minus what the previous revision said"),
     "payable": Words("应付标志", "whether `delta` is to be moved because of this line"),
+    "correction": Words("更正方向", "whether a correction gives the person more, `top_up`, or asks back, `clawback`"),
     "payee": Words("收付款方", "who receives `delta`, or returns it where it is negative"),
     "clauses": Words("依据", "the clauses behind the numbers"),
     "readings": Words("读法", "the readings behind the numbers, by id"),
@@ -152,6 +155,17 @@ STATUS_TEXTS: Final = {
     Status.REPORTED: "已由平台支付",
     Status.PENDING_APPLICATION: "待申请",
     Status.NOTHING: "不支付",
+}
+
+CORRECTION_TEXTS: Final = {Correction.TOP_UP: "补付", Correction.CLAWBACK: "应退"}
+
+SIGNAL_TEXTS: Final = {
+    SignalKind.LARGE_BILL: "大额医疗费用",
+    SignalKind.CAP_REACHED: "达到年度封顶线",
+    SignalKind.ZERO_SELF_PAY: "个人零自付",
+    SignalKind.CLAWBACK_NEEDS_DECISION: "更正后个人应退，须决定是否追回",
+    SignalKind.INSURED_TWICE: "同一年度重复参保",
+    SignalKind.OTHER_ASSISTANCE_RISEN: "付款后其他部门救助增加（多头补助）",
 }
 
 PAYEE_TEXTS: Final = {Payee.INSTITUTION: "定点医药机构", Payee.PERSON: "个人"}

@@ -19,6 +19,10 @@ RINGS = {
     "workers.contracts_book": ("contracts",),
     "workers.settlement": ("contracts", "workers.adjudication"),
     "workers.kafka": ("contracts", "workers.settlement", "workers.settings"),
+    "workers.desk": (
+        *("contracts", "workers.adjudication", "workers.settlement", "workers.kafka", "workers.settings"),
+        "workers.store",
+    ),
 }
 """Imports point left. What is not listed here (the worker, the command line, the rehearsal) may import everything."""
 
@@ -32,7 +36,10 @@ ROOMS = {
     "rich": ("workers/*_commands.py", "workers/rehearsal/*"),
     "structlog": ("workers/logs.py",),
     "prometheus_client": ("workers/metrics.py", "workers/http.py"),
-    "orjson": ("workers/settlement/*", "workers/logs.py", "workers/*_commands.py", "workers/rehearsal/*"),
+    "orjson": (
+        *("workers/settlement/*", "workers/logs.py", "workers/*_commands.py", "workers/rehearsal/*"),
+        "workers/desk/*",
+    ),
     "pydantic_settings": ("workers/settings.py",),
     "dotenv": ("workers/settings.py",),
     "noida_db": ("workers/rehearsal/*",),

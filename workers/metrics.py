@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from contracts.events import TOPIC_OF_TYPE
 from contracts.topics import INPUTS
 from contracts.vocabulary import Kind, LayerId, Reason, Refusal, SignalKind, Status
-from workers.settlement.pipeline import Counts
+from workers.settlement.pipeline import Counts, Movement
 from workers.settlement.ports import StopReason
 
 OTHER: Final = "other"
@@ -22,6 +22,13 @@ REFUSED: Final = "refused"
 
 OUTCOMES: Final = ("settled", "reversed", "changed", "remembered", "repeated", "stale", REFUSED, OTHER)
 """What an event may have come to: the effects of `workers.adjudication.books.Outcome`."""
+
+MOVEMENTS: Final = {
+    Movement.PAID: ("paid_yuan", "Money paid at discharge or on application, in yuan."),
+    Movement.RETURNED: ("returned_yuan", "Money taken back by reversals, in yuan."),
+    Movement.TOP_UP: ("top_ups_yuan", "Money that corrections give to persons, in yuan."),
+    Movement.CLAWBACK: ("clawbacks_yuan", "Money that corrections ask back from persons, in yuan."),
+}
 
 LATENCY_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 AGE_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
@@ -98,10 +105,10 @@ class Metrics:
         self._signals = Bound(
             counter("signals", "Signals by kind and state.", "kind", "state"), SignalKind, ("raised", "withdrawn")
         )
-        self._paid = Bound(counter("paid_yuan", "Money paid, in yuan.", "region", "layer"), regions, layers)
-        self._returned = Bound(
-            counter("returned_yuan", "Money taken back by corrections, in yuan.", "region", "layer"), regions, layers
-        )
+        self._moved = {
+            movement: Bound(counter(name, text, "region", "layer"), regions, layers)
+            for movement, (name, text) in MOVEMENTS.items()
+        }
         self._phases = Bound(histogram("turn_seconds", "Time of one turn by phase.", LATENCY_BUCKETS, "phase"), Phase)
         self._batch_records = histogram("batch_records", "Records in a committed batch.", SIZE_BUCKETS)
         self._event_age = histogram(
@@ -151,8 +158,8 @@ class Metrics:
             self._lines[line].inc(number)
         for signal, number in counts.signals.items():
             self._signals[signal].inc(number)
-        for where, fen in counts.paid.items():
-            (self._paid if fen >= 0 else self._returned)[where].inc(abs(fen) / 100)
+        for (region, layer, movement), fen in counts.moved.items():
+            self._moved[Movement(movement)][region, layer].inc(fen / 100)
         self._batch_records.observe(sum(consumed.values()))
         self._event_age.observe(oldest_seconds)
 

@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import Final
 
 from contracts.pack import PackSet
 from contracts.pack_file import load_directory, load_pack
@@ -27,10 +27,11 @@ from workers.metrics import Metrics, PartitionState, Phase
 from workers.seats import Seats
 from workers.settings import EX_CONFIG, Settings
 from workers.settlement.inbox import Waiting
-from workers.settlement.keeper import RedisKeeper, StoreUnavailable, StoreUnfit
+from workers.settlement.keeper import StoreUnavailable, StoreUnfit
 from workers.settlement.pipeline import Batch
 from workers.settlement.ports import WrongPartitionCount
 from workers.settlement.turn import NewBatch, Turn, take_turn
+from workers.store import keeper_of
 
 EX_OK: Final = 0
 EX_FAILED: Final = 1
@@ -96,7 +97,7 @@ class Worker:
         self._new_batch = new_batch
         self._metrics = Metrics(version=_version(), regions={pack.region for pack in packs.packs})
         self._metrics.packs((pack.region, pack.digest) for pack in packs.packs)
-        self._keeper = _keeper(settings)
+        self._keeper = keeper_of(settings)
         self._log = KafkaLog(settings)
         self._inputs = Inputs(settings)
         self._seats = Seats(settings, self._log, self._keeper, self._inputs, self._metrics)
@@ -287,18 +288,6 @@ class Worker:
         except (StoreUnavailable, TimeoutError):
             troubles.append("the store does not answer")
         return troubles
-
-
-def _keeper(settings: Settings) -> RedisKeeper:
-    options: dict[str, Any] = {}
-    if settings.redis_tls_ca_file is not None:
-        options["ssl_ca_certs"] = str(settings.redis_tls_ca_file)
-    return RedisKeeper.connect(
-        settings.redis_url.get_secret_value(),
-        prefix=settings.redis_prefix,
-        timeout_seconds=settings.redis_timeout_s,
-        **options,
-    )
 
 
 def _version() -> str:

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from contracts.topics import APPLICATIONS, DISCHARGES, PERSONS
 from workers.adjudication.books import Outcome
 from workers.metrics import OUTCOMES, Metrics, PartitionState, Phase
-from workers.settlement.pipeline import Counts
+from workers.settlement.pipeline import Counts, Movement
 from workers.settlement.ports import StopReason
 
 
@@ -26,7 +26,14 @@ def counts() -> Counts:
     found.refusals.update({"send_money_as_string": 1})
     found.payouts.update({"settlement": 5})
     found.signals.update({("cap_reached", "raised"): 1})
-    found.paid.update({("331000", "supplementary"): 150_050, ("331000", "assistance_inpatient"): -20_000})
+    found.moved.update(
+        {
+            ("331000", "supplementary", Movement.PAID): 150_050,
+            ("331000", "assistance_inpatient", Movement.RETURNED): 20_000,
+            ("331000", "assistance_inpatient", Movement.TOP_UP): 300,
+            ("331000", "assistance_inpatient", Movement.CLAWBACK): 4,
+        }
+    )
     found.lines.update({("basic", "reported"): 5, ("supplementary", "nothing_left"): 2})
     return found
 
@@ -53,11 +60,13 @@ def test_every_effect_that_an_event_may_have_is_an_outcome_of_its_own():
     assert set(said) - {"effect"} <= set(OUTCOMES)
 
 
-def test_money_is_in_yuan_and_what_is_taken_back_is_counted_apart():
+def test_money_is_in_yuan_and_returns_top_ups_and_clawbacks_are_counted_apart():
     metrics = new()
     metrics.batch(counts(), {DISCHARGES: 7}, 0.0)
     assert value(metrics, "paid_yuan_total", region="331000", layer="supplementary") == 1500.50
     assert value(metrics, "returned_yuan_total", region="331000", layer="assistance_inpatient") == 200.0
+    assert value(metrics, "top_ups_yuan_total", region="331000", layer="assistance_inpatient") == 3.0
+    assert value(metrics, "clawbacks_yuan_total", region="331000", layer="assistance_inpatient") == 0.04
     assert value(metrics, "paid_yuan_total", region="331000", layer="assistance_inpatient") == 0
 
 
@@ -67,7 +76,7 @@ def test_a_label_that_is_not_on_its_list_is_counted_as_other_and_makes_one_serie
     for stranger in ("P330000000001", "P330000000002", "P330000000003"):
         found = Counts()
         found.refusals[stranger] += 1
-        found.paid[stranger, "supplementary"] += 100
+        found.moved[stranger, "supplementary", Movement.PAID] += 100
         metrics.batch(found, {}, 0.0)
     assert value(metrics, "refusals_total", reason="other") == 3
     assert value(metrics, "paid_yuan_total", region="other", layer="supplementary") == 3

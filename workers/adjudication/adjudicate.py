@@ -65,7 +65,7 @@ def adjudicate(
             row, reason = _reached(layer, codes, bill)
         if layer.mode == "reported" or (reported and (reason in _STANDS_AS_REPORTED or (again and row is None))):
             _draw(left, reported, step.reports)
-            decisions.append(Decision(layer, Status.REPORTED, None, reported))
+            decisions.append(Decision(layer, Status.REPORTED, None, reported, reported=reported))
             continue
         if reported and not again:
             raise _already_paid(bill, step)
@@ -85,9 +85,9 @@ def adjudicate(
         paid = decision.paid
         if reported and paid <= reported:
             _draw(left, reported, step.reports)
-            decisions.append(Decision(layer, Status.REPORTED, None, reported))
+            decisions.append(Decision(layer, Status.REPORTED, None, reported, reported=reported))
             continue
-        decisions.append(decision)
+        decisions.append(decision._replace(reported=reported) if reported else decision)
         after[layer.id] = Account(account.base + base, account.paid + paid, row.cap)
         if paid:
             _take(left, paid, layer.base)

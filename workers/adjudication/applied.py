@@ -7,6 +7,7 @@ from contracts.fields import moment
 from contracts.journal import (
     Entry,
     Person,
+    Revision,
     SettlementMark,
     Year,
     application_field,
@@ -75,9 +76,12 @@ def _decide_again(
             "this application was decided otherwise at this moment or for another year: send a later known_at",
         )
     check(layer, event)
-    entries[index] = replace(entries[index], fact=event)
+    cause = _cause(event)
+    # Noted also where it changes no money: whoever decided has looked at what was paid.
+    noted = Revision(entries[index].revision, cause, {}, {})
+    entries[index] = replace(entries[index], fact=event, revisions=(*(entries[index].revisions or ()), noted))
     shelf.put(entry_field(*ledger, index), entries[index])
-    payouts, signals = fold_again(books, shelf, ledger, entries, _cause(event))
+    payouts, signals = fold_again(books, shelf, ledger, entries, cause)
     return Outcome("changed", payouts, signals)
 
 

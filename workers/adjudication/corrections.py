@@ -3,11 +3,22 @@
 from dataclasses import replace
 
 from contracts.discharge import Reversed, Settled, Voided
-from contracts.journal import Deed, Entry, MessageMark, SettlementMark, entry_field, message_field, settlement_field
+from contracts.journal import (
+    Deed,
+    Entry,
+    MessageMark,
+    Revision,
+    SettlementMark,
+    Year,
+    entry_field,
+    message_field,
+    settlement_field,
+    year_field,
+)
 from contracts.payout import Cause
 from contracts.vocabulary import Refusal
 from workers.adjudication.books import Books, Outcome
-from workers.adjudication.ledger import fold_again
+from workers.adjudication.ledger import fold_again, layers_known
 from workers.adjudication.marks import Ledger, note_message, placed, read_entries, refuse_voided
 from workers.adjudication.payout import reversal_payout
 from workers.adjudication.refuse import BrokenInvariantError, RefusedError
@@ -84,10 +95,22 @@ def _take_out(books: Books, shelf: Shelf, psn_no: str, setl_id: str, mark: Settl
             "setl_id",
             "this region reverses the last settlement first: reverse the later ones of the year before this one",
         )
-    entries[index] = replace(entry, live=False, revision=entry.revision + 1)
+    reversal = Revision(
+        entry.revision + 1,
+        cause,
+        {share.layer: -share.paid for share in entry.shares if share.paid},
+        {share.layer: -share.to_person for share in entry.shares if share.to_person},
+    )
+    entries[index] = replace(
+        entry, live=False, revision=reversal.revision, revisions=(*(entry.revisions or ()), reversal)
+    )
     shelf.put(entry_field(*ledger, index), entries[index])
     shelf.put(settlement_field(psn_no, setl_id), replace(mark, reversed_by=cause["msgid"]))
-    taken_back = reversal_payout(entry, bill, pack, revision=entry.revision + 1, cause=cause)
+    year: Year = shelf.get(year_field(*ledger))
+    present = {layer.id for layer, _ in pack.layers_on(bill.enddate)}
+    known = layers_known(books, shelf, year)
+    former = [known[share.layer] for share in entry.shares if share.layer not in present]
+    taken_back = reversal_payout(entry, bill, pack, revision=reversal.revision, cause=cause, former=former)
     payouts, signals = fold_again(books, shelf, ledger, entries, cause, setl_id)
     return Outcome("reversed", [taken_back, *payouts], signals)
 

@@ -13,7 +13,7 @@ class Decision(NamedTuple):
     """One layer's answer, in fen. `before` is the year's base before; `headroom` what the cap left before paying.
 
     `row` is None where no row was reached; `headroom` is None for an uncapped row; `pending` is set only for a layer
-    that is paid on application.
+    that is paid on application. `reported` is the part of `paid` that the platform had moved itself.
     """
 
     layer: Layer
@@ -25,6 +25,7 @@ class Decision(NamedTuple):
     before: Fen = 0
     headroom: Fen | None = None
     pending: Fen | None = None
+    reported: Fen = 0
 
 
 def row_for(layer: Layer, codes: Sequence[str]) -> Row | None:

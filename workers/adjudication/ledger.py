@@ -5,6 +5,7 @@ correction changes the list and folds it again, so that the accounts equal those
 from the start.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -17,6 +18,7 @@ from contracts.journal import (
     Deed,
     Entry,
     Person,
+    Revision,
     SettlementMark,
     Share,
     Year,
@@ -26,18 +28,19 @@ from contracts.journal import (
     year_field,
 )
 from contracts.money import Fen
-from contracts.pack import Pack
+from contracts.pack import Layer, Pack
 from contracts.payout import Cause, CombinedPayout
 from contracts.signals import Signal
-from contracts.vocabulary import FUND_FIELDS, Kind, Refusal, Status
+from contracts.vocabulary import FUND_FIELDS, Kind, Reason, Refusal, Status
 from workers.adjudication.adjudicate import Adjudication, adjudicate
 from workers.adjudication.application import Grant, granted
 from workers.adjudication.books import Books, Outcome, keep_pack
+from workers.adjudication.layer import Decision
 from workers.adjudication.marks import Ledger, note_message, open_ledger, placed, refuse_voided
 from workers.adjudication.payout import application_payout, settlement_payout
 from workers.adjudication.refuse import BrokenInvariantError, RefusedError
 from workers.adjudication.shelf import Shelf
-from workers.adjudication.signals import changes, watch
+from workers.adjudication.signals import changes, insured_twice, of_corrections, watch
 
 _PAYMENTS: Final = (*FUND_FIELDS, "acct_pay")
 _CONTENT: Final = tuple(
@@ -88,7 +91,8 @@ def settle(books: Books, shelf: Shelf, bill: Settled) -> Outcome:
     adjudication = adjudicate(bill, codes, books.planner(pack).plan(bill), year.accounts)
 
     watched = watch(pack, bill, adjudication, codes, year.watched)
-    states, signals = changes(pack, psn_no, year_number, bill.setl_id, year, adjudication.accounts, watched)
+    ledger: Ledger = (psn_no, region, year_number)
+    states, signals = changes(pack, ledger, bill.setl_id, year, adjudication.accounts, watched)
     shares = tuple(
         [
             Share(d.layer.id, d.base, d.paid, 0 if d.status is Status.REPORTED else d.paid)
@@ -98,9 +102,13 @@ def settle(books: Books, shelf: Shelf, bill: Settled) -> Outcome:
     )
     index = year.entries
     packs = keep_pack(shelf, pack, year)
-    open_ledger(shelf, person, (psn_no, region, year_number))
+    open_ledger(shelf, person, ledger)
     shelf.put(entry_field(psn_no, region, year_number, index), Entry(bill, pack.digest, codes, shares))
-    shelf.put(year_name, Year(index + 1, packs, adjudication.accounts, watched, states, year.opening))
+    insured = {**year.insured, bill.insutype: year.insured.get(bill.insutype, 0) + 1}
+    after = Year(index + 1, packs, adjudication.accounts, watched, states, year.opening, insured)
+    after, twice = insured_twice(pack, shelf, person, ledger, after, bill.setl_id)
+    signals += twice
+    shelf.put(year_name, after)
     shelf.put(mark_name, SettlementMark(region, year_number, index))
     note_message(shelf, psn_no, bill.msgid, Deed("settled", bill.setl_id, region, year_number))
     payout = settlement_payout(
@@ -145,56 +153,126 @@ def fold_again(
     The entries before the changed one come out as they were: the fold is deterministic, and a year is short. What a
     changed payment adds or takes goes to the person, since the hospital has billed the patient long since.
     """
-    psn_no, region, year_number = ledger
+    psn_no, region, _ = ledger
     year: Year = shelf.get(year_field(*ledger))
-    accounts: Mapping[str, Account] = {} if year.opening is None else year.opening.layers
-    watched: Mapping[str, int] = {}
-    payouts: list[CombinedPayout] = []
+    fold = _Fold(books, shelf, year, cause)
+    entries = list(entries)
     for index, entry in enumerate(entries):
         if not entry.live:
             continue
-        fact = entry.fact
-        pack = books.pack_of(entry.digest, shelf)
-        adjudication = grant = None
-        if isinstance(fact, Settled):
-            adjudication = _adjudicated_again(books, pack, fact, entry.codes, accounts)
-            accounts = adjudication.accounts
-            watched = watch(pack, fact, adjudication, entry.codes, watched)
-            shares = _moved(entry.shares, adjudication)
-        else:
-            grant = granted(pack, fact, accounts)
-            shares, accounts = (grant.share,), grant.accounts
-        said = {share.layer: share.paid for share in entry.shares if share.paid}
-        changed = not entry.revision or said != {share.layer: share.paid for share in shares if share.paid}
-        if not changed and shares == entry.shares:
-            continue
-        revision = entry.revision + int(changed)
-        shelf.put(entry_field(*ledger, index), replace(entry, shares=shares, revision=revision))
-        if changed:
-            payouts.append(_said_again(fact, pack, adjudication or grant, said, revision, cause))
+        folded = fold.take(entry)
+        if folded != entry:
+            entries[index] = folded
+            shelf.put(entry_field(*ledger, index), folded)
     pack = books.pack_of(entries[-1].digest, shelf) if entries else books.pack_for(region)
-    states, signals = changes(pack, psn_no, year_number, setl_id, year, accounts, watched)
-    shelf.put(year_field(*ledger), replace(year, accounts=accounts, watched=watched, signals=states))
-    return payouts, signals
+    states, signals = changes(pack, ledger, setl_id, year, fold.accounts, fold.watched, list(of_corrections(entries)))
+    after = replace(year, accounts=fold.accounts, watched=fold.watched, signals=states, insured=dict(fold.insured))
+    person: Person = shelf.get(person_field(psn_no)) or Person()
+    after, twice = insured_twice(pack, shelf, person, ledger, after, setl_id)
+    shelf.put(year_field(*ledger), after)
+    return fold.payouts, signals + twice
 
 
-def _said_again(
-    fact: Settled | ApplicationDecided,
-    pack: Pack,
-    decided: Adjudication | Grant | None,
-    said: Mapping[str, Fen],
-    revision: int,
-    cause: Cause,
-) -> CombinedPayout:
-    """The payout of an entry of which a payment has changed."""
-    if isinstance(fact, ApplicationDecided) and isinstance(decided, Grant):
-        before = said.get(decided.layer.id, 0)
-        return application_payout(fact, pack, decided, before, revision=revision, cause=cause)
-    if isinstance(fact, Settled) and isinstance(decided, Adjudication):
-        return settlement_payout(
-            fact, pack, decided, kind=Kind.READJUDICATION, revision=revision, cause=cause, said=said
-        )
-    raise BrokenInvariantError("an entry was decided as something that it is not")
+class _Fold:
+    """A year that is folded again, one live entry after another, and what has to be said about it."""
+
+    def __init__(self, books: Books, shelf: Shelf, year: Year, cause: Cause) -> None:
+        self._books = books
+        self._shelf = shelf
+        self._year = year
+        self._cause = cause
+        self.accounts: Mapping[str, Account] = {} if year.opening is None else year.opening.layers
+        self.watched: Mapping[str, int] = {}
+        self.insured: Counter[str] = Counter()
+        self.payouts: list[CombinedPayout] = []
+
+    def take(self, entry: Entry) -> Entry:
+        """The entry as it is after the fold."""
+        pack = self._books.pack_of(entry.digest, self._shelf)
+        return self._bill(entry, entry.fact, pack) if isinstance(entry.fact, Settled) else self._grant(entry, pack)
+
+    def _bill(self, entry: Entry, bill: Settled, pack: Pack) -> Entry:
+        adjudication = _adjudicated_again(self._books, pack, bill, entry.codes, self.accounts)
+        self.accounts = adjudication.accounts
+        self.watched = watch(pack, bill, adjudication, entry.codes, self.watched)
+        self.insured[bill.insutype] += 1
+        adjudication = self._with_former_layers(entry, adjudication)
+        after = _revised(entry, _moved(entry.shares, adjudication), self._cause)
+        if after.revision != entry.revision:
+            said = {share.layer: share.paid for share in entry.shares}
+            self.payouts.append(
+                settlement_payout(
+                    bill,
+                    pack,
+                    adjudication,
+                    kind=Kind.READJUDICATION,
+                    revision=after.revision,
+                    cause=self._cause,
+                    said=said,
+                )
+            )
+        return after
+
+    def _grant(self, entry: Entry, pack: Pack) -> Entry:
+        decision = entry.fact
+        if not isinstance(decision, ApplicationDecided):
+            raise BrokenInvariantError("an entry is neither a settlement nor an application")
+        grant = granted(pack, decision, self.accounts)
+        self.accounts = grant.accounts
+        after = _revised(entry, (grant.share,), self._cause)
+        if after.revision != entry.revision:
+            said = sum(share.paid for share in entry.shares)
+            self.payouts.append(
+                application_payout(decision, pack, grant, said, revision=after.revision, cause=self._cause)
+            )
+        return replace(after, other_assistance_least=_least(after, decision, grant))
+
+    def _with_former_layers(self, entry: Entry, adjudication: Adjudication) -> Adjudication:
+        """With the layers that paid under an earlier pack and are not in this one: they pay nothing any more."""
+        layers = {decision.layer.id for decision in adjudication.decisions}
+        former = [share.layer for share in entry.shares if share.layer not in layers]
+        if not former:
+            return adjudication
+        known = layers_known(self._books, self._shelf, self._year)
+        gone = tuple(Decision(known[name], Status.NOTHING, Reason.NOT_IN_FORCE) for name in former)
+        return adjudication._replace(decisions=adjudication.decisions + gone)
+
+
+def layers_known(books: Books, shelf: Shelf, year: Year) -> dict[str, Layer]:
+    """A layer of each id that any pack of the year has had, by the latest such pack."""
+    return {layer.id: layer for digest in year.packs for layer in books.pack_of(digest, shelf).layers}
+
+
+def _least(entry: Entry, decision: ApplicationDecided, grant: Grant) -> Fen | None:
+    """The lowest other assistance that the application was paid with; one that is withdrawn begins anew."""
+    if not decision.approved:
+        return None
+    if grant.share.paid <= 0:
+        return entry.other_assistance_least
+    held = entry.other_assistance_least
+    return decision.other_assistance if held is None else min(held, decision.other_assistance)
+
+
+def _revised(entry: Entry, shares: tuple[Share, ...], cause: Cause) -> Entry:
+    """The entry with what its layers pay now; a new revision if a payment has changed, or nothing was said yet."""
+    before = {share.layer: share for share in entry.shares}
+    after = {share.layer: share for share in shares}
+    changes: dict[str, Fen] = {}
+    to_person: dict[str, Fen] = {}
+    for layer in {**before, **after}:
+        old, new = before.get(layer, Share(layer, 0, 0)), after.get(layer, Share(layer, 0, 0))
+        if new.paid != old.paid:
+            changes[layer] = new.paid - old.paid
+        if new.to_person != old.to_person:
+            to_person[layer] = new.to_person - old.to_person
+    if entry.revision == 0:
+        return replace(entry, shares=shares, revision=1)
+    if not changes:
+        return entry if shares == entry.shares else replace(entry, shares=shares)
+    # A decision that was noted before its year was folded becomes the revision that it has made.
+    noted = [held for held in entry.revisions or () if held.changes or held.cause != cause]
+    revision = Revision(entry.revision + 1, cause, changes, to_person)
+    return replace(entry, shares=shares, revision=revision.revision, revisions=(*noted, revision))
 
 
 def _adjudicated_again(
@@ -207,13 +285,13 @@ def _adjudicated_again(
 
 
 def _moved(shares: Sequence[Share], adjudication: Adjudication) -> tuple[Share, ...]:
-    """The shares of an entry after it was folded again: what changed has gone to the person."""
+    """The shares of an entry after it was folded again: what changed of our own payments has gone to the person."""
     held = {share.layer: share for share in shares}
     moved: list[Share] = []
     for decision in adjudication.decisions:
         before = held.get(decision.layer.id) or Share(decision.layer.id, 0, 0)
-        more: Fen = decision.paid - before.paid
-        share = before._replace(base=decision.base, paid=decision.paid, to_person=before.to_person + more)
+        to_person: Fen = decision.paid - decision.reported - before.to_institution
+        share = before._replace(base=decision.base, paid=decision.paid, to_person=to_person)
         if any(share[1:]):
             moved.append(share)
     return tuple(moved)

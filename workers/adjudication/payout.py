@@ -10,7 +10,7 @@ from contracts.journal import Entry, Share
 from contracts.money import Fen, yuan
 from contracts.pack import Layer, Pack, Row
 from contracts.payout import Cause, CombinedPayout, Line, PackUsed
-from contracts.vocabulary import HOSPITAL_SHARE, Kind, Payee, Reason, Status
+from contracts.vocabulary import HOSPITAL_SHARE, Correction, Kind, Payee, Reason, Status
 from workers.adjudication.adjudicate import Adjudication
 from workers.adjudication.application import Grant
 from workers.adjudication.layer import Decision, why_nothing
@@ -64,9 +64,14 @@ def _quiet(layer: Layer, insutype: str, seq: int, status: Status, reason: Reason
     return line
 
 
+def _corrected(delta: Fen) -> Correction:
+    """Which way a correction moves money between a fund and the person."""
+    return Correction.TOP_UP if delta > 0 else Correction.CLAWBACK
+
+
 def _line(seq: int, decision: Decision, insutype: str, delta: Fen, payee: Payee | None) -> Line:
     """The line of one decision. `payee` is None where no money moves through us."""
-    layer, status, reason, paid, row, base, before, headroom, pending = decision
+    layer, status, reason, paid, row, base, before, headroom, pending, _ = decision
     if row is None:
         if paid == 0 and delta == 0:
             return _quiet(layer, insutype, seq, status, reason)
@@ -137,7 +142,10 @@ def settlement_payout(
         delta = paid if said is None else paid - said.get(decision.layer.id, 0)
         # What was reported with the bill never changes, so whatever a later revision changes is ours to move.
         moved = delta != 0 and (said is not None or decision.status is not Status.REPORTED)
-        lines.append(_line(seq, decision, insutype, delta, payee if moved else None))
+        line = _line(seq, decision, insutype, delta, payee if moved else None)
+        if moved and said is not None:
+            line["correction"] = _corrected(delta)
+        lines.append(line)
     others = adjudication.others
     if others:
         funds += sum(amount for name, amount in others.items() if name != HOSPITAL_SHARE)
@@ -189,6 +197,9 @@ def application_payout(
 ) -> CombinedPayout:
     """The payout of a decided application: one line, to the person. `said` is what the previous revision said."""
     delta = grant.share.paid - said
+    line = _line(1, _as_decision(grant), "", delta, Payee.PERSON if delta else None)
+    if delta < 0 or (delta and revision > 1):
+        line["correction"] = _corrected(delta)
     payout: CombinedPayout = {
         "type": "combined_payout",
         # `:` stands in no identifier, so no settlement's payout can have this id.
@@ -202,7 +213,7 @@ def application_payout(
         "cause": cause,
         "pack": pack_used(pack),
         "fund_pay_sumamt": yuan(grant.share.paid),
-        "lines": [_line(1, _as_decision(grant), "", delta, Payee.PERSON if delta else None)],
+        "lines": [line],
     }
     if decision.other_assistance:
         payout["other_assistance"] = yuan(decision.other_assistance)
@@ -221,11 +232,16 @@ def _as_decision(grant: Grant) -> Decision:
     return Decision(grant.layer, status, reason, paid, row, grant.counted, 0, headroom)
 
 
-def reversal_payout(entry: Entry, bill: Settled, pack: Pack, *, revision: int, cause: Cause) -> CombinedPayout:
-    """The payout that takes a settlement back: each payee returns what it had received, on a line of its own."""
+def reversal_payout(
+    entry: Entry, bill: Settled, pack: Pack, *, revision: int, cause: Cause, former: Sequence[Layer] = ()
+) -> CombinedPayout:
+    """The payout that takes a settlement back: each payee returns what it had received, on a line of its own.
+
+    `former` are layers of an earlier pack that have paid for it.
+    """
     shares = {share.layer: share for share in entry.shares}
     lines: list[Line] = []
-    for layer, _ in pack.layers_on(bill.enddate):
+    for layer in (*(layer for layer, _ in pack.layers_on(bill.enddate)), *former):
         share = shares.get(layer.id) or Share(layer.id, 0, 0)
         for payee, received in _received(share):
             reported = layer.mode == "reported" or (share.paid != 0 and payee is None)

@@ -113,6 +113,16 @@ CARRIED_IN: Final[Example] = {
     "layers": {"assistance_inpatient": {"base": "30000.00", "paid": "21000.00"}},
 }
 
+PACK_ADOPTED: Final[Example] = {
+    "type": "pack_adopted",
+    "psn_no": PSN_NO,
+    "insuplc_admdvs": "331002",
+    "year": 2021,
+    "first_day": "2021-07-01",
+    "digest": DIGEST,
+    "known_at": "2022-01-10T09:00:00+08:00",
+}
+
 APPLICATION_DECIDED: Final[Example] = {
     "type": "application_decided",
     "application_id": "A2023-0001",

@@ -191,6 +191,7 @@ READJUDICATION: Final[Example] = {
             "fund_payamt": "23800.00",
             "delta": "-200.00",
             "payee": "person",
+            "correction": "clawback",
         },
         _OUTPATIENT,
     ],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from contracts import journal
+from contracts.adoption import PackAdopted
 from contracts.application import ApplicationDecided
 from contracts.discharge import Reversed, Settled, Voided
 from contracts.identity import CarriedIn, IdentityChanged
@@ -56,6 +57,13 @@ MESSAGES: Final = (
     ),
     Message(PERSONS, "carried_in", CarriedIn, "累计结转：在别处已发生的本年度累计（5206）", (examples.CARRIED_IN,)),
     Message(
+        PERSONS,
+        "pack_adopted",
+        PackAdopted,
+        "政策包追溯采用：一人一年按现行政策包重新计算",
+        (examples.PACK_ADOPTED,),
+    ),
+    Message(
         APPLICATIONS,
         "application_decided",
         ApplicationDecided,
@@ -88,6 +96,8 @@ MESSAGES: Final = (
 ENGLISH: Final[Mapping[str, str]] = {
     "Settled": "`settled`: a bill that basic insurance has settled (2304 `setlinfo`). The four parts of the bill must "
     "add up to `medfee_sumamt`, and begndate must not follow enddate.",
+    "PackAdopted": "`pack_adopted`: one person's year is priced again by the pack in use, from a first day of "
+    "discharge on. Written by `yidan packs adopt`, never by a gateway.",
     "OpeningBalance": "What one layer had counted (`base`) and paid before Yidan kept the year.",
     "Slice": "A slice of the year's base that a settlement moved through, paid at `ratio`: `0.00` below a deductible.",
 }

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from contracts.adoption import PackAdopted
 from contracts.application import ApplicationDecided
 from contracts.discharge import Reversed, Settled, Voided
 from contracts.events import READ_EVENT, Event
@@ -21,6 +22,7 @@ _MODELS: Final[tuple[type[BaseModel], ...]] = (
     Voided,
     IdentityChanged,
     CarriedIn,
+    PackAdopted,
     ApplicationDecided,
     IdentityPeriod,
     OpeningBalance,

@@ -7,7 +7,7 @@ written that was not computed from the watermark it replaces.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final, TypeVar, cast
@@ -26,6 +26,9 @@ SCRIPT_SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 FILLING_FIELDS_MAX: Final = 1_000
 """Fields written at once into a rebuild: some 4 ms of the server's time."""
+
+SCAN_FIELDS: Final = 1_000
+"""Fields that one step of a scan looks at: about a millisecond of the server's time."""
 
 FILLING_SECONDS_MAX: Final = 3_600
 """How long a rebuild that its owner abandoned lies about."""
@@ -100,6 +103,18 @@ class RedisKeeper:
             length = answers[2 * index + 1]
             found[partition] = Snapshot(watermark, length - 1 if watermark is not None else length, values)
         return found
+
+    async def scan(self, partition: int, pattern: str) -> AsyncIterator[tuple[str, bytes]]:
+        """The partition's fields whose names match a glob, in no order; one may come twice, and none is missed."""
+        cursor = 0
+        while True:
+            cursor, fields = await self._answer(
+                self._redis.hscan(self.key(partition), cursor, match=pattern, count=SCAN_FIELDS)
+            )
+            for name, value in cast("dict[bytes, bytes]", fields).items():
+                yield name.decode(), value
+            if not cursor:
+                return
 
     async def apply(self, changes: Sequence[Change]) -> list[int | None]:
         """Compare-and-set in order, all in one round trip: the number of fields after each, None where it had moved."""

@@ -7,12 +7,14 @@ Nothing here waits, reads a clock or knows a store: the worker reads the fields 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from contracts.events import Event
-from contracts.money import Fen, parse_yuan
+from contracts.money import parse_yuan
 from contracts.payout import CombinedPayout
 from contracts.signals import Signal
 from contracts.topics import INPUTS
+from contracts.vocabulary import Kind
 from workers.adjudication.books import Books, Outcome
 from workers.adjudication.refuse import RefusedError
 from workers.settlement.decode import decode
@@ -25,6 +27,15 @@ from workers.settlement.take import take, time_of
 from workers.settlement.validate import refuse_card_numbers, refuse_misplaced
 
 
+class Movement(StrEnum):
+    """How money moved: at discharge or on application, back by a reversal, or by a correction, one way or the other."""
+
+    PAID = "paid"
+    RETURNED = "returned"
+    TOP_UP = "top_up"
+    CLAWBACK = "clawback"
+
+
 @dataclass(slots=True)
 class Counts:
     """What a batch did, for the metrics: labels from closed lists only, amounts in fen."""
@@ -33,7 +44,7 @@ class Counts:
     refusals: Counter[str] = field(default_factory=Counter)  # reason
     payouts: Counter[str] = field(default_factory=Counter)  # kind
     signals: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind, state)
-    paid: Counter[tuple[str, str]] = field(default_factory=Counter)  # (region, layer) -> fen, payable deltas
+    moved: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (region, layer, movement) -> fen
     lines: Counter[tuple[str, str]] = field(default_factory=Counter)  # (layer, status or reason)
 
 
@@ -133,15 +144,12 @@ def _emit(result: BatchResult, event: Event, outcome: Outcome) -> None:
 
 def _count(counts: Counts, payout: CombinedPayout) -> None:
     counts.payouts[payout["kind"]] += 1
-    region = payout["pack"]["region"]
+    region, reversal = payout["pack"]["region"], payout["kind"] is Kind.REVERSAL
     for line in payout["lines"]:
         counts.lines[line["layer"], line["reason"] or line["status"]] += 1
         if line["payable"]:
-            counts.paid[region, line["layer"]] += _fen(line["delta"])
-
-
-def _fen(delta: str) -> Fen:
-    return -parse_yuan(delta[1:]) if delta.startswith("-") else parse_yuan(delta)
+            movement = line.get("correction", Movement.RETURNED if reversal else Movement.PAID)
+            counts.moved[region, line["layer"], movement] += parse_yuan(line["delta"].removeprefix("-"))
 
 
 def _count_signal(counts: Counts, signal: Signal) -> None:

@@ -4,8 +4,10 @@ More than an event needs is read where several events of one person share a batc
 there for each of them.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from contracts.adoption import PackAdopted
 from contracts.application import ApplicationDecided
 from contracts.discharge import Reversed, Settled, Voided
 from contracts.events import Event
@@ -27,7 +29,7 @@ from workers.adjudication.books import Books
 from workers.adjudication.marks import Ledger, placed
 from workers.settlement.loaded import LoadedShelf
 
-Booked = Settled | CarriedIn | ApplicationDecided
+Booked = Settled | CarriedIn | PackAdopted | ApplicationDecided
 """Events that name the ledger they belong to."""
 
 
@@ -60,7 +62,7 @@ class Reach:
 
     def led_to(self) -> list[str]:
         """Round two: the ledgers that marks and persons lead to, and the entries that repeats are compared with."""
-        names = [year_field(*ledger) for ledger in self._to_correct()]
+        names = [year_field(*ledger) for ledger in (*self._to_correct(), *self._beside())]
         for event in self._events:
             if isinstance(event, Voided):
                 mark: MessageMark = self._shelf.get(message_field(event.psn_no, event.omsgid)) or MessageMark()
@@ -84,6 +86,21 @@ class Reach:
         """The ledger that an event is booked in, and the digest of the pack that decides it now."""
         pack = self._books.packs.for_region(event.insuplc_admdvs)
         return None if pack is None else ((event.psn_no, pack.region, event.year), pack.digest)
+
+    def _beside(self) -> Iterator[Ledger]:
+        """The ledgers of persons with two or more of one year, which together tell whether they are insured twice."""
+        held: dict[str, set[tuple[str, int]]] = {}
+        for event in self._events:
+            ledgers = held.get(event.psn_no)
+            if ledgers is None:
+                person: Person = self._shelf.get(person_field(event.psn_no)) or Person()
+                ledgers = held[event.psn_no] = set(person.ledgers)
+            if isinstance(event, Booked) and (booked := self._ledger(event)) is not None:
+                ledgers.add(booked[0][1:])
+        for psn_no, ledgers in held.items():
+            if len(ledgers) > 1:
+                years = Counter(year for _, year in ledgers)
+                yield from ((psn_no, region, year) for region, year in sorted(ledgers) if years[year] > 1)
 
     def _to_correct(self) -> dict[Ledger, None]:
         """The ledgers that the corrections of this batch may fold again, in the order in which they were met."""

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from contracts.adoption import PackAdopted
 from contracts.application import ApplicationDecided
 from contracts.discharge import Reversed, Settled, Voided
 from contracts.events import Event
 from contracts.identity import CarriedIn, IdentityChanged
+from workers.adjudication.adopted import adopt
 from workers.adjudication.applied import decide_application
 from workers.adjudication.books import Books, Outcome
 from workers.adjudication.corrections import reverse, void
@@ -20,6 +22,7 @@ _ACTS: Final[dict[type[Any], Callable[[Books, Shelf, Any], Outcome]]] = {
     Voided: void,
     IdentityChanged: change_identities,
     CarriedIn: carry_in,
+    PackAdopted: adopt,
     ApplicationDecided: decide_application,
 }
 
@@ -33,6 +36,6 @@ def time_of(event: Event) -> str:
     """The event's own time, with its offset: `setl_time`, `known_at`, or the beginning of `applied_on`."""
     if isinstance(event, ApplicationDecided):
         return f"{event.applied_on}T00:00:00+08:00"
-    if isinstance(event, IdentityChanged | CarriedIn):
+    if isinstance(event, IdentityChanged | CarriedIn | PackAdopted):
         return event.known_at
     return event.setl_time

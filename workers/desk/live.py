@@ -1,0 +1,99 @@
+"""The state of a running system: the store, and the end of the journal that it may not show yet.
+
+The store is a view that may be stale; what the journal holds beyond it is read once, when the desk opens, and laid over
+what the store answers. So a desk never shows a year that the workers have left behind, and needs no worker to be up.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from contracts.journal import HEADER_KEY
+from contracts.pack import PackSet
+from contracts.pack_file import load_pack
+from workers.adjudication.books import Books
+from workers.desk.source import SourceUnfit
+from workers.kafka.log import KafkaLog
+from workers.settings import Settings
+from workers.settlement.keeper import RedisKeeper
+from workers.settlement.ports import Snapshot, Watermark
+from workers.store import keeper_of
+
+
+class LiveSource:
+    """A reader of the store and of the journal's end. Opened by `live_source`."""
+
+    def __init__(self, settings: Settings, packs: PackSet, keeper: RedisKeeper, log: KafkaLog) -> None:
+        self.books = Books(packs, load_pack)
+        self.partitions = settings.partitions
+        self._keeper = keeper
+        self._log = log
+        self._tails: dict[int, dict[str, tuple[int, bytes]]] = {}  # partition -> field -> (journal offset, value)
+
+    async def read(self, partition: int, names: Sequence[str]) -> dict[str, bytes | None]:
+        """The values of these fields, all of one moment of the store."""
+        tail = await self._tail(partition)
+        snapshot = await self._snapshot(partition, names)
+        shown = self._watermark(partition, snapshot).offset
+        found: dict[str, bytes | None] = {}
+        for name, value in zip(names, snapshot.values, strict=True):
+            offset, later = tail.get(name, (-1, b""))
+            found[name] = later if offset >= shown else value
+        return found
+
+    async def scan(self, partition: int, kind: str) -> AsyncIterator[tuple[str, bytes]]:
+        """Every field of a kind, in no order; what the journal held beyond the store at the opening comes last.
+
+        It tells who is there. A figure that matters is then read with `read`, which is of one moment.
+        """
+        tail = await self._tail(partition)
+        async for name, value in self._keeper.scan(partition, f"{kind}|*"):
+            if name not in tail:
+                yield name, value
+        for name, (_, value) in tail.items():
+            if name.startswith(f"{kind}|"):
+                yield name, value
+
+    async def still(self, partition: int, values: Mapping[str, bytes | None]) -> bool:
+        """Whether all these fields have still these values."""
+        return await self.read(partition, list(values)) == values
+
+    async def _snapshot(self, partition: int, names: Sequence[str]) -> Snapshot:
+        return (await self._keeper.snapshots({partition: names}))[partition]
+
+    def _watermark(self, partition: int, snapshot: Snapshot) -> Watermark:
+        """How far the store has come. Raises `SourceUnfit` where it does not hold all that it should."""
+        if snapshot.watermark is None and snapshot.n == 0:
+            raise SourceUnfit(
+                f"partition {partition}: the store holds nothing of it; a worker that owns the partition rebuilds it"
+            )
+        watermark = Watermark.read(snapshot.watermark)
+        if watermark is None or watermark.header.n != snapshot.n:
+            raise SourceUnfit(f"partition {partition}: the store lacks fields; a worker that owns it rebuilds it")
+        return watermark
+
+    async def _tail(self, partition: int) -> dict[str, tuple[int, bytes]]:
+        """The fields that the journal holds beyond the store, read once."""
+        if partition not in self._tails:
+            watermark = self._watermark(partition, await self._snapshot(partition, ()))
+            bounds = await self._log.journal_bounds(partition)
+            if watermark.offset > bounds.end:
+                raise SourceUnfit(f"partition {partition}: the store is ahead of the journal; see the runbook")
+            tail: dict[str, tuple[int, bytes]] = {}
+            async for records in self._log.read_journal(partition, watermark.offset, bounds.end):
+                for record in records:
+                    if record.key is not None and record.key != HEADER_KEY and record.value is not None:
+                        tail[record.key.decode()] = record.offset, record.value
+            self._tails[partition] = tail
+        return self._tails[partition]
+
+
+@asynccontextmanager
+async def live_source(settings: Settings, packs: PackSet) -> AsyncIterator[LiveSource]:
+    """Opens the store and the journal of a running system, for reading."""
+    keeper, log = keeper_of(settings), KafkaLog(settings)
+    try:
+        await log.start()
+        yield LiveSource(settings, packs, keeper, log)
+    finally:
+        await log.stop()
+        await keeper.close()
