@@ -19,16 +19,23 @@ class Answered(Exception):
         self.exit_code = exit_code
 
 
-def asking(job: Callable[[Source], Awaitable[Exit]], *, events: Path | None, packs: Path | None) -> Exit:
+def asking(
+    job: Callable[[Source], Awaitable[Exit]],
+    *,
+    events: Path | None,
+    packs: Path | None,
+    settled_under: Path | None = None,
+) -> Exit:
     """Do a job with the state of a running system, or with what a file of events comes to.
 
-    What cannot be reached or read is said in a line, not in a traceback.
+    `settled_under` are the packs that the events of the file were settled under, where they are not those in use. What
+    cannot be reached or read is said in a line, not in a traceback.
     """
     from workers.kafka.connection import UNREACHABLE
     from workers.settlement.keeper import StoreUnavailable
 
     async def asked() -> Exit:
-        async with _opened(events, packs) as source:
+        async with _opened(events, packs, settled_under) as source:
             return await job(source)
 
     try:
@@ -46,14 +53,15 @@ def asking(job: Callable[[Source], Awaitable[Exit]], *, events: Path | None, pac
 
 
 @asynccontextmanager
-async def _opened(events: Path | None, packs: Path | None) -> AsyncIterator[Source]:
+async def _opened(events: Path | None, packs: Path | None, settled_under: Path | None) -> AsyncIterator[Source]:
     settings: Settings | None = None if events is not None else settings_or_exit()
     in_use = packs_in_use(packs or (settings.packs_dir if settings else None))
-    if in_use is None:
+    before = None if settled_under is None else packs_in_use(settled_under)
+    if in_use is None or (before is None and settled_under is not None):
         raise Answered(Exit.CONFIGURATION, "mend the packs first")
     if settings is None and events is not None:
         try:
-            source = FileSource.of(events, in_use)
+            source = FileSource.of(events, in_use, settled_under=before)
         except OSError as error:
             raise Answered(Exit.USAGE, f"{events}: cannot be read: {error.strerror}") from error
         if source.refused:

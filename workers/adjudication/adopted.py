@@ -1,6 +1,6 @@
 """A pack adopted for the past: a person-year that was decided under an earlier text is priced again under this one."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 
 from contracts.adoption import PackAdopted
@@ -10,7 +10,7 @@ from contracts.journal import Entry, Year, entry_field, year_field
 from contracts.money import Fen
 from contracts.pack import Pack
 from contracts.payout import Cause
-from contracts.vocabulary import LayerId, Refusal
+from contracts.vocabulary import Day, LayerId, Refusal
 from workers.adjudication.application import layer_applied_for
 from workers.adjudication.books import Books, Outcome, keep_pack
 from workers.adjudication.ledger import fold_again
@@ -35,7 +35,7 @@ def adopt(books: Books, shelf: Shelf, event: PackAdopted) -> Outcome:
     if year is None:
         return Outcome("repeated")
     entries = read_entries(shelf, ledger)
-    moved = list(_to_move(books, entries, pack, event))
+    moved = to_move(books, entries, pack, event.first_day)
     if not moved:
         return Outcome("repeated")
     for index in moved:
@@ -49,18 +49,20 @@ def adopt(books: Books, shelf: Shelf, event: PackAdopted) -> Outcome:
     return Outcome("changed", payouts, signals)
 
 
-def _to_move(books: Books, entries: list[Entry], pack: Pack, event: PackAdopted) -> Iterator[int]:
+def to_move(books: Books, entries: Sequence[Entry], pack: Pack, first_day: Day) -> list[int]:
     """The live entries that the pack decides now, were decided under another text, and lie in the days meant."""
+    moved = []
     for index, entry in enumerate(entries):
         fact = entry.fact
         day = fact.enddate if isinstance(fact, Settled) else f"{fact.year}-12-31"
         if (
             entry.live
             and entry.digest != pack.digest
-            and day >= event.first_day
+            and day >= first_day
             and books.packs.for_region(fact.insuplc_admdvs) is pack
         ):
-            yield index
+            moved.append(index)
+    return moved
 
 
 def _refuse_unfit(books: Books, shelf: Shelf, entry: Entry, pack: Pack) -> None:

@@ -38,17 +38,17 @@ class FileSource:
 
     partitions = 1
 
-    def __init__(self, packs: PackSet, lines: Iterable[bytes] = ()) -> None:
-        settler = Settler(packs)
+    def __init__(self, packs: PackSet, lines: Iterable[bytes] = (), *, settled_under: PackSet | None = None) -> None:
+        settler = Settler(settled_under or packs)
         self.refused = sum(refused is not None for _, refused in settler.settle_lines(lines))
         self.books = Books(packs, load_pack)
         self._shelf = settler.shelf
 
     @classmethod
-    def of(cls, path: Path, packs: PackSet) -> "FileSource":
-        """Of a file of JSON lines. Raises `OSError`."""
+    def of(cls, path: Path, packs: PackSet, *, settled_under: PackSet | None = None) -> "FileSource":
+        """Of a file of JSON lines; `settled_under` where other packs were in use then. Raises `OSError`."""
         with path.open("rb") as lines:
-            return cls(packs, lines)
+            return cls(packs, lines, settled_under=settled_under)
 
     async def read(self, partition: int, names: Sequence[str]) -> dict[str, bytes | None]:
         """The values of these fields."""
