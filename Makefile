@@ -2,6 +2,7 @@
 SHELL   := /bin/sh
 PYTHON  ?= python3
 ARGS    ?=
+INPUTS  ?= 1000000
 VENV    := .venv
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input
@@ -10,7 +11,7 @@ LOCKED  := $(shell command -v flock >/dev/null 2>&1 && echo flock .venv.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format types drift bench schemas lock kafka clean
+.PHONY: help setup run test lint format types drift bench fuzz schemas lock kafka clean
 
 help: ## this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -55,6 +56,9 @@ drift: setup ## generated schemas and policy packs are as committed and prove th
 
 bench: setup ## how fast one process settles here, a row in ops/bench/ (ARGS=--no-row writes none)
 	$(BIN)/python ops/bench/settle.py $(ARGS)
+
+fuzz: setup ## 1,000,000 changed inputs into decode and validate (INPUTS=…): settled or refused by name, nothing else
+	$(BIN)/python -m workers.rehearsal.fuzz --inputs $(INPUTS)
 
 schemas: setup ## write contracts/schemas/ from the models
 	$(BIN)/yidan contracts build

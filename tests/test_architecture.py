@@ -40,6 +40,7 @@ ROOMS = {
         *("workers/settlement/*", "workers/logs.py", "workers/*_commands.py", "workers/rehearsal/*"),
         "workers/desk/*",
     ),
+    "atheris": ("workers/rehearsal/fuzz.py",),
     "pydantic_settings": ("workers/settings.py",),
     "dotenv": ("workers/settings.py",),
     "noida_db": ("workers/rehearsal/*",),
