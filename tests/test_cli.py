@@ -1,6 +1,7 @@
 """The commands as people and scripts call them: what goes to which stream, and how each ends."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -140,3 +141,13 @@ def test_a_county_is_the_same_for_one_seed_and_settles_without_a_word_besides_re
 def test_a_file_that_is_not_there_is_a_usage_error() -> None:
     assert yidan("settle", "/no/such/file").returncode == 2
     assert yidan("no-such-command").returncode == 2
+
+
+def test_the_settings_in_force_are_shown_as_a_file_would_write_them_and_no_secret_with_them() -> None:
+    told = {"YIDAN_REDIS_URL": "rediss://user:geheim@store:6380/2", "YIDAN_PARTITIONS": "24"}
+    command = [sys.executable, "-m", "workers", "config", "show"]
+    done = subprocess.run(command, env={**os.environ, **told}, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0
+    shown = done.stdout.decode().splitlines()
+    assert {"YIDAN_PARTITIONS=24", "YIDAN_REDIS_URL=rediss://store:6380/2", "YIDAN_ALLOW_PLAINTEXT=false"} <= set(shown)
+    assert "geheim" not in done.stdout.decode() + done.stderr.decode()

@@ -18,6 +18,8 @@ contracts_app = typer.Typer(no_args_is_help=True, help="JSON Schemas and AsyncAP
 app.add_typer(packs_app, name="packs")
 app.add_typer(topics_app, name="topics")
 app.add_typer(contracts_app, name="contracts")
+config_app = typer.Typer(no_args_is_help=True, help="Settings as a worker would read them.")
+app.add_typer(config_app, name="config")
 
 FileArgument = Annotated[
     typer.FileBinaryRead, typer.Argument(metavar="FILE", help="JSON lines; - for standard input.", show_default=False)
@@ -158,3 +160,11 @@ def contracts_check() -> None:
     from workers.offline_commands import check_contracts
 
     raise typer.Exit(check_contracts())
+
+
+@config_app.command("show")
+def config_show() -> None:
+    """Print every setting as a worker would read it, secrets masked. Exit 78 with every fault if they cannot work."""
+    from workers.online_commands import show_settings
+
+    raise typer.Exit(show_settings())

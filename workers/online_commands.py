@@ -20,6 +20,14 @@ def work_until_told() -> Exit:
     return Exit(asyncio.run(work(settings_or_exit())))
 
 
+def show_settings() -> Exit:
+    """Print the settings in force, one a line in the form of `.env`; secrets are masked."""
+    for name, value in settings_or_exit().shown().items():
+        written = str(value).lower() if isinstance(value, bool) else "" if value is None else value
+        typer.echo(f"{name}={written}")
+    return Exit.OK
+
+
 def apply() -> Exit:
     """Create the topics that are missing, and say which."""
     from workers.kafka.topics import apply_topics
