@@ -29,6 +29,12 @@ PacksOption = Annotated[
     typer.Option("--packs", metavar="DIR", help="Use the packs of this folder.", exists=True, file_okay=False),
 ]
 
+EventsOption = Annotated[
+    Path | None,
+    typer.Option("--events", metavar="FILE", help="Ask what this file of events comes to, not the running system."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="For machines: JSON lines.")]
+
 
 def main() -> None:
     """Run the command line."""
@@ -101,6 +107,27 @@ def run(
 
     plan = Show(once, settlements, persons, seed, workers, kafka_port, redis_port, metrics_port)
     raise typer.Exit(show(plan))
+
+
+@app.command()
+def reverse(
+    setl_id: Annotated[str, typer.Argument(metavar="SETL_ID")],
+    psn_no: Annotated[str, typer.Option("--psn-no", metavar="PSN_NO", help="Whose settlement it is.")],
+    preview: Annotated[bool, typer.Option("--preview", help="Show what it would change; send nothing.")] = False,
+    as_json: JsonOption = False,
+    events: EventsOption = None,
+    packs: PacksOption = None,
+    msgid: Annotated[str | None, typer.Option(help="The message id to send it under; else a new one.")] = None,
+    setl_time: Annotated[str | None, typer.Option(help="When it happened, with its offset; else now.")] = None,
+) -> None:
+    """Reverse a settlement: show which settlements change, by how much and for whom, then send the reversal.
+
+    Exit 65 where it would be refused; then nothing is sent. With --events the event is printed, not sent.
+    """
+    from workers.correction_commands import ReverseOrder, reverse_settlement
+
+    order = ReverseOrder(setl_id, psn_no, preview, as_json, events, packs, msgid, setl_time)
+    raise typer.Exit(reverse_settlement(order))
 
 
 @packs_app.command("list")

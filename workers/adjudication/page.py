@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 COLUMNS: Final = 96
@@ -33,7 +34,7 @@ def wrapped(text: str, columns: int) -> list[str]:
     return [*lines[:-1], lines[-1].rstrip()]
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Without control characters: what stands in a message must not command the terminal it is printed on."""
     return "".join("\ufffd" if unicodedata.category(character)[0] == "C" else character for character in text)
 
@@ -77,5 +78,9 @@ class Page:
         gap = max(1, _AMOUNT_ENDS - indent - width(label) - width(amount))
         self._lines.append(" " * indent + label + " " * gap + amount + (f"  {note}" if note else ""))
 
+    def laid_out(self, lines: Iterable[str]) -> None:
+        """Lines that are laid out already, such as a table's."""
+        self._lines += lines
+
     def __str__(self) -> str:
-        return "".join(f"{_harmless(line).rstrip()}\n" for line in self._lines)
+        return "".join(f"{harmless(line).rstrip()}\n" for line in self._lines)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from contracts.events import Event
-from contracts.money import parse_yuan
-from contracts.payout import CombinedPayout
+from contracts.money import Fen, parse_yuan
+from contracts.payout import CombinedPayout, Line
 from contracts.signals import Signal
 from contracts.topics import INPUTS
 from contracts.vocabulary import Kind
@@ -34,6 +34,16 @@ class Movement(StrEnum):
     RETURNED = "returned"
     TOP_UP = "top_up"
     CLAWBACK = "clawback"
+
+
+def movement_of(payout: CombinedPayout, line: Line) -> tuple[Movement, Fen]:
+    """Which way a payable line moves money, and how much of it, never negative."""
+    correction = line.get("correction")
+    if correction is not None:
+        way = Movement(correction)
+    else:
+        way = Movement.RETURNED if payout["kind"] == Kind.REVERSAL else Movement.PAID
+    return way, parse_yuan(line["delta"].removeprefix("-"))
 
 
 @dataclass(slots=True)
@@ -144,12 +154,12 @@ def _emit(result: BatchResult, event: Event, outcome: Outcome) -> None:
 
 def _count(counts: Counts, payout: CombinedPayout) -> None:
     counts.payouts[payout["kind"]] += 1
-    region, reversal = payout["pack"]["region"], payout["kind"] is Kind.REVERSAL
+    region = payout["pack"]["region"]
     for line in payout["lines"]:
         counts.lines[line["layer"], line["reason"] or line["status"]] += 1
         if line["payable"]:
-            movement = line.get("correction", Movement.RETURNED if reversal else Movement.PAID)
-            counts.moved[region, line["layer"], movement] += parse_yuan(line["delta"].removeprefix("-"))
+            movement, amount = movement_of(payout, line)
+            counts.moved[region, line["layer"], movement] += amount
 
 
 def _count_signal(counts: Counts, signal: Signal) -> None:

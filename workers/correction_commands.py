@@ -1,0 +1,88 @@
+"""The commands around corrections: reverse with a preview, audit the order of arrival, list who has not applied."""
+
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+import typer
+
+from workers.desk.preview_page import reversal_page
+from workers.desk.reversal import TriedReversal, refusal_text, reversed_event, try_reversal
+from workers.desk.source import Source
+from workers.desk_commands import asking
+from workers.exits import Exit
+from workers.offline_commands import complain
+
+BEIJING: Final = timezone(timedelta(hours=8))
+"""The offset in which the desk's own times and days are: deadlines are days of China's calendar."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseOrder:
+    """What `yidan reverse` was asked to do. `msgid` and `setl_time` are made where they were not given."""
+
+    setl_id: str
+    psn_no: str
+    preview: bool
+    as_json: bool
+    events: Path | None
+    packs: Path | None
+    msgid: str | None
+    setl_time: str | None
+
+
+def reverse_settlement(order: ReverseOrder) -> Exit:
+    """Show what a reversal would change; then send it, unless only a preview was asked for or it would be refused.
+
+    With a file of events nothing is sent: the event is standard output's only line, to be appended to such a file, and
+    the page goes to standard error without the person's number.
+    """
+    event = reversed_event(
+        order.psn_no,
+        order.setl_id,
+        msgid=order.msgid or f"desk-{uuid4().hex}",
+        setl_time=order.setl_time or datetime.now(BEIJING).isoformat(timespec="seconds"),
+    )
+    tried: list[TriedReversal] = []
+
+    async def job(source: Source) -> Exit:
+        tried.append(await try_reversal(source, event, order.psn_no))
+        return Exit.OK
+
+    ended = asking(job, events=order.events, packs=order.packs)
+    if ended is not Exit.OK:
+        return ended
+    (reversal,) = tried
+    if reversal.refused is not None:
+        if order.as_json:
+            _print_json(reversal.written(sent=False))
+        complain(refusal_text(reversal.refused))
+        return Exit.BAD_DATA
+    if order.events is not None and not order.preview:
+        if not order.as_json:
+            complain(_page(order, reversal, named=False))
+        typer.echo(event.decode())
+        return Exit.OK
+    if not order.as_json:
+        typer.echo(_page(order, reversal, named=True), nl=False)
+    if not order.preview:
+        from workers.online_commands import feed
+
+        ended = feed([event])
+    if order.as_json:
+        _print_json(reversal.written(sent=ended is Exit.OK and not order.preview))
+    return ended
+
+
+def _page(order: ReverseOrder, reversal: TriedReversal, *, named: bool) -> str:
+    psn_no = order.psn_no if named else None
+    return reversal_page(order.setl_id, psn_no, reversal.trial.effect, reversal.moved, reversal.trial.signals)
+
+
+def _print_json(line: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
