@@ -1,5 +1,6 @@
 """The `yidan` command. Data goes to standard output, everything for people to standard error."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -155,6 +156,34 @@ def packs_card(region: Annotated[str, typer.Argument(metavar="REGION")], packs: 
     from workers.offline_commands import print_card
 
     raise typer.Exit(print_card(region, packs))
+
+
+@packs_app.command("adopt")
+def packs_adopt(
+    region: Annotated[str, typer.Argument(metavar="REGION")],
+    first_day: Annotated[
+        datetime, typer.Option("--from", formats=["%Y-%m-%d"], metavar="DATE", help="First day of discharge.")
+    ],
+    preview: Annotated[bool, typer.Option("--preview", help="Show what it would move; send nothing.")] = False,
+    as_json: JsonOption = False,
+    events: EventsOption = None,
+    packs: PacksOption = None,
+    settled_under: Annotated[
+        Path | None,
+        typer.Option(
+            "--settled-under", metavar="DIR", help="With --events: the packs in use then.", exists=True, file_okay=False
+        ),
+    ] = None,
+) -> None:
+    """Price past discharges again by the pack in use: top-ups and clawbacks with the cause pack_changed.
+
+    Entries otherwise keep the text that they were decided under. Every worker must have loaded the pack. Exit 65 where
+    some person-years would be refused; those are not sent.
+    """
+    from workers.adoption_commands import AdoptOrder, adopt_pack
+
+    day = f"{first_day:%Y-%m-%d}"
+    raise typer.Exit(adopt_pack(AdoptOrder(region, day, preview, as_json, events, packs, settled_under)))
 
 
 @topics_app.command("apply")

@@ -64,8 +64,12 @@ class Rig:
         self.processes: list[Process] = []
         self._given = given
 
+    def environment(self, **changes: Any) -> dict[str, Any]:
+        """Settings by name, for a command in a process of its own."""
+        return {**self._given, **changes}
+
     def settings(self, **changes: Any) -> Settings:
-        return Settings(**{**self._given, **changes})
+        return Settings(**self.environment(**changes))
 
     async def start(self, **changes: Any) -> "Process":
         """A worker process."""
