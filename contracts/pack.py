@@ -164,7 +164,8 @@ class Layer:
 class Watch:
     """Something to be told about. `large_bill`: the year's live bills from `first_day` on reach `at_least` fen.
 
-    `zero_self_pay`: a live settlement of `cares` for a person with one of `codes` leaves nothing to pay.
+    `zero_self_pay`: a live settlement of `cares` for a person with one of `codes` leaves nothing to pay. Other kinds
+    measure nothing: they lend their clause to a signal that is raised in every region.
     """
 
     kind: SignalKind

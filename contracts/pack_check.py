@@ -291,7 +291,8 @@ def _case_of(name: str, entry: Interpretation, cases: set[str] | None) -> Iterat
 
 def _other_readings(name: str, text: str, city: PackFile) -> Iterator[Problem]:
     """Patches that cannot be applied, or change nothing that the core reads."""
-    layers = list(map(asdict, load_pack([text]).layers))
+    pack = load_pack([text])
+    layers = list(map(asdict, pack.layers))
     for entry in city.interpretations:
         if entry.otherwise is None:
             continue
@@ -302,6 +303,6 @@ def _other_readings(name: str, text: str, city: PackFile) -> Iterator[Problem]:
             first = fault.problems[0]
             yield Problem(name, key, "otherwise_does_not_fit", f"{first.key}: {first.wrong}", first.fix)
             continue
-        if list(map(asdict, other.layers)) == layers:
+        if list(map(asdict, other.layers)) == layers and other.last_first == pack.last_first:
             wrong, fix = "it changes nothing that the core reads", "write the other reading's values"
             yield Problem(name, key, "otherwise_does_not_fit", wrong, fix)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from fractions import Fraction
 
 from contracts.money import Fen
-from contracts.pack import ApplicationRule, Curve, Layer, Pack, Row, Watch
+from contracts.pack import BEGINNING, ApplicationRule, Curve, Layer, Pack, Row, Watch
 from contracts.pack_fields import FUND_OF_OTHERS, UNCAPPED
 from contracts.pack_format import (
     CONVENTIONS,
@@ -19,6 +19,7 @@ from contracts.pack_format import (
     FilledRow,
     Interpretation,
     LargeBill,
+    LentClause,
     PackFile,
     ReportedLayer,
     WatchSection,
@@ -157,6 +158,8 @@ def _computed(layer: ComputedLayer, pack: PackFile) -> Layer:
 
 def _watch(watch: WatchSection, pack: PackFile) -> Watch:
     clause = f"{pack.documents[watch.document].number} {watch.clause}"
+    if isinstance(watch, LentClause):
+        return Watch(SignalKind(watch.id), watch.label, BEGINNING, clause)
     first_day = watch.first_day.isoformat()
     if isinstance(watch, LargeBill):
         return Watch(SignalKind(watch.id), watch.label, first_day, clause, at_least=watch.at_least)

@@ -82,6 +82,12 @@ _NAMES: Final = ("id", "name", "who", "clause", "discharge", "applies")
 """Keys by which officers know a table of a list."""
 
 
+_TAGS: Final = frozenset(
+    ("reported", "computed", "large_bill", "zero_self_pay", "insured_twice", "other_assistance_risen")
+)
+"""How pydantic tells apart the tables of a union; officers know them by their names."""
+
+
 def key_of(tree: Any, loc: Sequence[int | str]) -> str:
     """A key as officers write it: `assistance_inpatient.benefits.低保对象.cap`."""
     parts: list[str] = []
@@ -96,6 +102,6 @@ def key_of(tree: Any, loc: Sequence[int | str]) -> str:
         elif isinstance(node, Mapping) and part in node:
             node = node[part]
             parts.append(str(part))
-        elif part not in ("reported", "computed", "large_bill", "zero_self_pay"):  # the tags of pydantic's unions
+        elif part not in _TAGS:
             parts.append(str(part))
     return ".".join(parts)

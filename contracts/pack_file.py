@@ -156,7 +156,7 @@ def _same_region(files: Files) -> Iterable[Problem]:
             yield Problem(name, "region", "two_packs_for_one_region", f"{held} is for {region} too", fix)
 
 
-# ── The other reading ────────────────────────────────────────────────────────────────────────────────────────
+# ── With other words ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def load_otherwise(texts: Sequence[str], reading: str) -> Pack:
@@ -166,12 +166,31 @@ def load_otherwise(texts: Sequence[str], reading: str) -> Pack:
     reading or no patch, `PackError` where the patch does not fit.
     """
     tree = parse_toml(texts[0], "pack")
-    county = read_county(parse_toml(texts[1], "county"), "county") if len(texts) > 1 else None
     entry = next((entry for entry in read_city(tree, "pack").interpretations if entry.id == reading), None)
     if entry is None or entry.otherwise is None:
         raise KeyError(reading)
-    other = read_city(patched(tree, entry.otherwise, entry.id), f"pack under the other reading of {reading}")
-    return compile_pack(other, county, texts, digest_of([*texts, f"otherwise {reading}"]))
+    other = read_city(
+        patched(tree, entry.otherwise, f"{reading}.otherwise"), f"pack under the other reading of {reading}"
+    )
+    return _with(texts, other, f"otherwise {reading}")
+
+
+def load_changed(texts: Sequence[str], changes: Mapping[str, Any]) -> Pack:
+    """The pack with some keys changed, written as `otherwise` writes them: what a later text of it would be.
+
+    For rehearsal only: there is no such text, and the digest says so. Raises `PackError` where the changes do not fit,
+    or make a pack that must not be used.
+    """
+    other = read_city(patched(parse_toml(texts[0], "pack"), changes, "adopts.changes"), "changed pack")
+    if wrong := list(problems_of(other, "changed pack")):
+        raise PackError(wrong)
+    return _with(texts, other, "changed " + ", ".join(f"{path} = {value!r}" for path, value in changes.items()))
+
+
+def _with(texts: Sequence[str], other: PackFile, how: str) -> Pack:
+    """A pack whose city's file is another than its texts have it."""
+    county = read_county(parse_toml(texts[1], "county"), "county") if len(texts) > 1 else None
+    return compile_pack(other, county, texts, digest_of([*texts, how]))
 
 
 def patched(tree: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -194,7 +213,7 @@ def patched(tree: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> 
                 [
                     Problem(
                         "pack",
-                        f"{where}.otherwise",
+                        where,
                         "otherwise_does_not_fit",
                         wrong,
                         "write layer.key, or layer.benefits.who.key",

@@ -227,7 +227,17 @@ class ZeroSelfPay(Section):
     quote: Text
 
 
-WatchSection = Annotated[LargeBill | ZeroSelfPay, Field(discriminator="id")]
+class LentClause(Section):
+    """Lends its clause to a signal that every region raises: two insurances in a year, other assistance that rose."""
+
+    id: Literal["insured_twice", "other_assistance_risen"]
+    label: Text
+    document: Text
+    clause: Text | None = None
+    quote: Text
+
+
+WatchSection = Annotated[LargeBill | ZeroSelfPay | LentClause, Field(discriminator="id")]
 
 
 class LeftOut(Section):

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Final
 
 from contracts.money import Fen, yuan
-from contracts.pack import Layer, Pack, PackSet, Row, Watch, ratio_text
+from contracts.pack import BEGINNING, Layer, Pack, PackSet, Row, Watch, ratio_text
 from contracts.pack_file import files_of
 from contracts.pack_format import CountyFile, Interpretation, PackFile
 from contracts.vocabulary import BUCKETS, EXCLUSION_WORDS, Care, Exclusion, InsuranceType, SignalKind
@@ -20,6 +20,11 @@ _WORD_OF_EXCLUSION: Final[dict[Exclusion, str]] = {exclusion: word for word, exc
 _INSURANCE: Final = {InsuranceType.EMPLOYEES.value: "职工", InsuranceType.RESIDENTS.value: "居民"}
 _STATUS: Final = {"assumed": "待确认", "confirmed": "已确认", "overruled": "已改判"}
 _CORRECTIONS: Final = {"cascade": "冲销后重算其后各笔", "last_first": "须先冲销其后各笔"}
+_TOLD: Final = {
+    SignalKind.INSURED_TWICE: "同一年度在两地或以两种险种结算的；",
+    SignalKind.OTHER_ASSISTANCE_RISEN: "批准付款后核实的其他补助增加的；",
+}
+"""What is told where a watch measures nothing and only lends its clause."""
 _CARES: Final = {Care.OUTPATIENT: "门诊（含急诊）"}
 """Care that takes in more than its word says."""
 _WHO, _CODES, _DEDUCTIBLE, _CAP = 31, 32, 6, 7
@@ -48,7 +53,8 @@ def card(pack: Pack) -> str:
         readings = f"；读法 {'、'.join(concerned)}" if concerned else ""
         at_least = f"年度累计达到 {_amount(watch.at_least)}元；" if watch.kind is SignalKind.LARGE_BILL else ""
         codes = f"身份 {_codes(watch.codes)}；" if watch.codes else ""
-        text = f"{watch.label}：{at_least}{codes}{watch.first_day} 起；不付款；{watch.clause}{readings}"
+        since = f"{watch.first_day} 起；" if watch.first_day != BEGINNING else _TOLD[watch.kind]
+        text = f"{watch.label}：{at_least}{codes}{since}不付款；{watch.clause}{readings}"
         page.term("提示", text, columns=_TERM)
     _signatures(page, city, county)
     _readings(page, city.interpretations)
