@@ -76,7 +76,7 @@ class Teller:
             return {"type": "identity_changed", "psn_no": psn_no, "known_at": at, "psn_idet": periods}
         if step.carried_in is not None:
             layers = {
-                layer: {"base": yuan(balance.base), "paid": yuan(balance.paid)}
+                layer.value: {"base": yuan(balance.base), "paid": yuan(balance.paid)}
                 for layer, balance in step.carried_in.items()
             }
             year = step.year or step.day.year
