@@ -81,6 +81,13 @@ def test_readings_about_a_watch_stand_at_the_watch_and_clauses_in_the_documents_
     assert "范围门诊（含急诊）；不分险种" in cards["331000"]
 
 
+def test_a_watch_that_lends_its_clause_stands_on_the_card_without_a_day_or_an_amount():
+    cards = {pack.region: "".join(card(pack).split()) for pack in PACKS}
+    assert "重复参保提示：同一年度在两地或以两种险种结算的；不付款；并医保发〔2019〕27号二" in cards["140100"]
+    assert "多头补助提示：批准付款后核实的其他补助增加的；不付款；景政办发〔2021〕29号二（四）3" in cards["331127"]
+    assert "0001-01-01" not in "".join(cards.values())
+
+
 def test_a_confirmed_reading_says_by_whom(tmp_path: Path):
     packs = copy_of_shipped(tmp_path)
     answered = 'status   = "confirmed"\nanswered_by = "台州市医疗保障局"\nanswered_on = 2026-03-01'

@@ -63,7 +63,7 @@ def test_the_citys_rows_pay_the_same_in_the_county(packs: PackSet):
     assert city is not None
     for case in cases_of(city):
         if "delegated" not in {reason for step in case.story for reason in step.nothing.values()}:
-            assert run(case, county(packs)) == [], case.name
+            assert run(case, county(packs), packs.packs) == [], case.name
 
 
 def test_a_line_under_the_countys_row_cites_the_county_and_the_citys_rows_the_city(packs: PackSet):

@@ -5,10 +5,21 @@ from pathlib import Path
 
 from contracts.pack_check import check
 from contracts.pack_file import SHIPPED, load_directory, load_otherwise
-from contracts.pack_format import BenefitRow, Citation, ComputedLayer, Interpretation, PackFile, ReportedLayer
-from contracts.vocabulary import EXCLUSION_WORDS, LayerId
+from contracts.pack_format import (
+    BenefitRow,
+    Citation,
+    ComputedLayer,
+    Interpretation,
+    LargeBill,
+    LentClause,
+    PackFile,
+    ReportedLayer,
+    ZeroSelfPay,
+)
+from contracts.vocabulary import EXCLUSION_WORDS, LayerId, SignalKind
 from workers.adjudication.card import card
-from workers.rehearsal.case_format import Case, Step
+from workers.rehearsal.case_answers import NO_EFFECT
+from workers.rehearsal.case_format import ACTS, Adoption, Balance, Case, Step
 from workers.rehearsal.cases import cases_of, rehearse, run
 
 README = (SHIPPED / "README.md").read_text("utf-8")
@@ -43,12 +54,18 @@ def test_the_worked_example_is_a_pack(tmp_path: Path):
 
 
 def test_every_key_of_the_format_is_on_the_page():
-    for model in (PackFile, ReportedLayer, ComputedLayer, BenefitRow, Citation, Interpretation, Case, Step):
+    watches = (LargeBill, ZeroSelfPay, LentClause)
+    cases = (Case, Step, Balance, Adoption)
+    for model in (PackFile, ReportedLayer, ComputedLayer, BenefitRow, Citation, Interpretation, *watches, *cases):
         for name, field in model.model_fields.items():
             key = field.alias or name
             assert re.search(rf"`[^`\n]*\b{key}\b[^`\n]*`|(?m:^{key} +=)", README), f"{model.__name__}.{key}"
 
 
 def test_every_word_of_the_format_is_on_the_page():
-    for word in (*EXCLUSION_WORDS, *LayerId):
+    for word in (*EXCLUSION_WORDS, *LayerId, *NO_EFFECT):
         assert f"`{word}`" in README
+    for kind in SignalKind:
+        assert re.search(rf"`{kind}[.`]", README), kind
+    for act in ACTS:
+        assert f"| `{act} = " in README

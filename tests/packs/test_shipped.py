@@ -68,7 +68,7 @@ def test_the_other_readings_money_is_among_the_stakes(pack: Pack, reading: Inter
     case = next(case for case in cases_of(pack) if case.name == reading.case)
     told = set(re.findall(r"[0-9.]+", reading.stakes))
     moved = [(d.said, d.found) for d in run(case, load_otherwise(pack.texts, reading.id)) if d.is_money]
-    amounts = {amount.removesuffix(".00") for pair in moved for amount in pair}
+    amounts = {amount.lstrip("-").removesuffix(".00") for pair in moved for amount in pair}
     assert told & amounts - {"0"}, (told, moved)
 
 

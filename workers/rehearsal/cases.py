@@ -35,10 +35,10 @@ class Difference(NamedTuple):
         return self.what.startswith(("pays ", "pending ", "corrects "))
 
 
-def run(case: Case, pack: Pack, neighbours: Iterable[Pack] | None = None) -> list[Difference]:
+def run(case: Case, pack: Pack, neighbours: Iterable[Pack] = ()) -> list[Difference]:
     """Settles a case under a pack and says where they disagree; nowhere means to the fen. Raises `PackError`.
 
-    `neighbours` decide for the regions that the case names beside the pack's; None for the shipped packs.
+    `neighbours`, and behind them the shipped packs, decide for the regions that the case names beside the pack's.
     """
     story = _Story(case, pack, neighbours)
     return [
@@ -51,7 +51,7 @@ def run(case: Case, pack: Pack, neighbours: Iterable[Pack] | None = None) -> lis
 class _Story:
     """A case under way: the years in memory, and the pack as the rows so far have changed it."""
 
-    def __init__(self, case: Case, pack: Pack, neighbours: Iterable[Pack] | None) -> None:
+    def __init__(self, case: Case, pack: Pack, neighbours: Iterable[Pack]) -> None:
         self._case = case
         self._pack = pack
         self._settler = Settler(_in_use(case, pack, neighbours))
@@ -81,15 +81,19 @@ class _Story:
             books.packs.remember(former)
 
 
-def _in_use(case: Case, pack: Pack, neighbours: Iterable[Pack] | None) -> PackSet:
-    """The pack alone, or with its neighbours where the case names a region that is theirs."""
+def _in_use(case: Case, pack: Pack, neighbours: Iterable[Pack]) -> PackSet:
+    """The pack alone, or with its neighbours where the case names a region that is theirs.
+
+    A county keeps its books under its city's name and is never alone.
+    """
     alone = PackSet([pack])
     regions = {region for region in (case.region, *(step.region for step in case.story)) if region is not None}
-    if all(alone.for_region(region) for region in regions):
+    if pack.county is None and all(alone.for_region(region) for region in regions):
         return alone
-    place = pack.county or pack.region
-    packs = load_directory().packs if neighbours is None else neighbours
-    return PackSet([pack, *(other for other in packs if (other.county or other.region) != place)])
+    places: dict[str, Pack] = {}
+    for each in (pack, *neighbours, *load_directory().packs):
+        places.setdefault(each.county or each.region, each)
+    return PackSet(places.values())
 
 
 # ── A directory ──────────────────────────────────────────────────────────────────────────────────────────────
