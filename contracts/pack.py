@@ -70,6 +70,11 @@ class Curve:
         exact = sums[step] + (base - starts[step]) * slopes[step]
         return (2 * exact + denominator) // (2 * denominator)
 
+    def share_at(self, base: Fen) -> Fraction:
+        """The share of the next fen of a year's base that the row owes, before its cap: the curve's slope, exact."""
+        starts, slopes, _, denominator = self._steps
+        return Fraction(slopes[bisect_right(starts, base) - 1], denominator)
+
     def slices(self, before: Fen, after: Fen) -> Iterable[tuple[Fen, Fen, str]]:
         """The slices (from, to, ratio) between two points of the year's base; the deductible is a slice of ratio 0."""
         starts, texts = self._texts

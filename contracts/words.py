@@ -150,12 +150,26 @@ KIND_TEXTS: Final = {
     Kind.APPLICATION: "依申请补助",
 }
 
+CAUSE_TEXTS: Final[dict[str, str]] = {
+    "settled": "出院结算",
+    "reversed": "结算撤销",
+    "voided": "报文冲正",
+    "identity_changed": "人员身份变更",
+    "carried_in": "年度累计结转",
+    "application_decided": "申请审核结果",
+    "pack_changed": "政策包变更",
+}
+"""What made Yidan write a payout, by the event that did."""
+
 STATUS_TEXTS: Final = {
     Status.PAID: "支付",
     Status.REPORTED: "已由平台支付",
     Status.PENDING_APPLICATION: "待申请",
     Status.NOTHING: "不支付",
 }
+
+DECISION_TEXTS: Final = {"approved": "审核通过", "refused": "审核未通过", "withdrawn": "原已通过，现已撤回"}
+"""What became of an application."""
 
 CORRECTION_TEXTS: Final = {Correction.TOP_UP: "补付", Correction.CLAWBACK: "应退"}
 

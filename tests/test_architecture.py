@@ -41,6 +41,7 @@ ROOMS = {
         "workers/desk/*",
     ),
     "atheris": ("workers/rehearsal/fuzz.py",),
+    "cryptography": ("workers/desk/signing.py",),
     "pydantic_settings": ("workers/settings.py",),
     "dotenv": ("workers/settings.py",),
     "noida_db": ("workers/rehearsal/*",),

@@ -21,6 +21,8 @@ app.add_typer(topics_app, name="topics")
 app.add_typer(contracts_app, name="contracts")
 config_app = typer.Typer(no_args_is_help=True, help="Settings as a worker would read them.")
 app.add_typer(config_app, name="config")
+statement_key_app = typer.Typer(no_args_is_help=True, help="The key with which this office signs statements.")
+app.add_typer(statement_key_app, name="statement-key")
 
 FileArgument = Annotated[
     typer.FileBinaryRead, typer.Argument(metavar="FILE", help="JSON lines; - for standard input.", show_default=False)
@@ -129,6 +131,76 @@ def reverse(
 
     order = ReverseOrder(setl_id, psn_no, preview, as_json, events, packs, msgid, setl_time)
     raise typer.Exit(reverse_settlement(order))
+
+
+@app.command()
+def year(
+    psn_no: Annotated[str, typer.Argument(metavar="PSN_NO", help="The platform's person number.")],
+    number: Annotated[int, typer.Argument(metavar="YEAR", min=2000, max=2199, help="The benefit year.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="With --export: write the statement here.")
+    ] = None,
+    export: Annotated[
+        bool, typer.Option("--export", help="Write a signed statement that another region can carry in.")
+    ] = False,
+    region: Annotated[str | None, typer.Option(metavar="REGION", help="Only this region's ledger.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object in place of text.")] = False,
+    on: Annotated[str | None, typer.Option(metavar="DAY", help="Day for which the next yuan is told.")] = None,
+    events: EventsOption = None,
+    packs: PacksOption = None,
+) -> None:
+    """A person's year: what was settled and corrected, where each layer stands, what the next yuan would be paid.
+
+    With --export, the same as a signed statement, to FILE or to standard output.
+    """
+    from workers.statement_commands import export_year, tell_year
+
+    if export and as_json:
+        raise typer.BadParameter("a statement has one form: leave --json out", param_hint="--export")
+    if export:
+        raise typer.Exit(export_year(psn_no, number, region=region, on=on, file=file, events=events, packs=packs))
+    if file is not None:
+        raise typer.BadParameter("only a statement is written to a file: add --export", param_hint="FILE")
+    raise typer.Exit(tell_year(psn_no, number, region=region, on=on, as_json=as_json, events=events, packs=packs))
+
+
+@app.command("carry-in")
+def carry_in(
+    file: FileArgument,
+    psn_no: Annotated[str, typer.Option(metavar="PSN_NO", help="The person's number here.")],
+    insuplc_admdvs: Annotated[str, typer.Option(metavar="REGION", help="Where the person is insured from here on.")],
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FROM=TO", help="A layer that is another one here; FROM=- leaves it out."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would change, and send nothing.")] = False,
+    events: EventsOption = None,
+    packs: PacksOption = None,
+) -> None:
+    """Begin a person's year with the balances of a statement from another region, if a trusted office signed it."""
+    from workers.statement_commands import carry_in_statement
+
+    raise typer.Exit(
+        carry_in_statement(
+            file,
+            psn_no=psn_no,
+            insuplc_admdvs=insuplc_admdvs,
+            layers=layer or (),
+            dry_run=dry_run,
+            events=events,
+            packs=packs,
+        )
+    )
+
+
+@statement_key_app.command("new")
+def statement_key_new(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="For the private key; FILE.pub is its public key.")],
+) -> None:
+    """Make a key pair for signing statements; nothing is overwritten."""
+    from workers.statement_commands import make_key
+
+    raise typer.Exit(make_key(file))
 
 
 @packs_app.command("list")

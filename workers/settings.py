@@ -114,6 +114,12 @@ class Settings(BaseSettings):
     replication_factor: Annotated[int, Field(ge=1, le=32_767)] = 3
     min_insync: Annotated[int, Field(ge=1, le=32_767)] = 2
 
+    # `yidan year --export`, `yidan carry-in`.
+    statement_key_file: Path | None = None
+    """This office's private key, PEM: what it exports is signed with it."""
+    statement_trusted_dir: Path | None = None
+    """The public keys of the offices whose statements are carried in, one PEM file an office, named after it."""
+
     journal_from_start: bool = False
     """Read the journal from offset 0 and skip, because the embedded broker loses committed records for a reader that
     starts in mid-log after an aborted transaction. A trait of that broker, not of the protocol."""
@@ -181,6 +187,8 @@ class Settings(BaseSettings):
             "KAFKA_TLS_KEY_FILE": self.kafka_tls_key_file,
             "REDIS_TLS_CA_FILE": self.redis_tls_ca_file,
             "PACKS_DIR": self.packs_dir,
+            "STATEMENT_KEY_FILE": self.statement_key_file,
+            "STATEMENT_TRUSTED_DIR": self.statement_trusted_dir,
         }
 
     def _credential_faults(self) -> list[str]:

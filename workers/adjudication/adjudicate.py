@@ -62,7 +62,7 @@ def adjudicate(
         reason = step.reason
         row = None
         if reason is None and layer.mode != "reported":
-            row, reason = _reached(layer, codes, bill)
+            row, reason = reached(layer, codes, bill.premium_subsidised)
         if layer.mode == "reported" or (reported and (reason in _STANDS_AS_REPORTED or (again and row is None))):
             _draw(left, reported, step.reports)
             decisions.append(Decision(layer, Status.REPORTED, None, reported, reported=reported))
@@ -108,12 +108,12 @@ _STANDS_AS_REPORTED = frozenset(
 """Where a layer does not compute for a settlement, what the platform says it paid stands."""
 
 
-def _reached(layer: Layer, codes: Sequence[str], bill: Settled) -> tuple[Row | None, Reason | None]:
+def reached(layer: Layer, codes: Sequence[str], premium_subsidised: bool | None) -> tuple[Row | None, Reason | None]:
     """The row that decides, or why none does."""
     row = row_for(layer, codes)
     if layer.mode == "on_application":
         return row or layer.rows[-1], None
-    if layer.needs_subsidised_premium and bill.premium_subsidised is False:
+    if layer.needs_subsidised_premium and premium_subsidised is False:
         return None, Reason.NO_IDENTITY
     if row is None:
         return None, Reason.NO_IDENTITY

@@ -13,7 +13,7 @@ from contracts.money import Fen
 from contracts.pack import Pack, PackSet
 from contracts.payout import READ_PAYOUT, CombinedPayout
 from contracts.vocabulary import BUCKET_FIELDS, BUCKETS, HOSPITAL_SHARE, Bucket, Kind, Payee
-from contracts.words import FIELD_WORDS, PAYEE_TEXTS
+from contracts.words import CAUSE_TEXTS, FIELD_WORDS, PAYEE_TEXTS
 from workers.adjudication.capitals import in_capitals
 from workers.adjudication.explain_layer import INDENT, ReadingTexts, explain_layer, fen_of, printed, shown
 from workers.adjudication.page import Page
@@ -23,16 +23,6 @@ _TITLES: Final = {
     Kind.REVERSAL: "一单制结算单【已冲销】",
     Kind.READJUDICATION: "一单制结算单【更正】",
     Kind.APPLICATION: "依申请补助支付单",
-}
-
-_CAUSES: Final[Mapping[str, str]] = {
-    "settled": "出院结算",
-    "reversed": "结算撤销",
-    "voided": "报文冲正",
-    "identity_changed": "人员身份变更",
-    "carried_in": "年度累计结转",
-    "application_decided": "申请审核结果",
-    "pack_changed": "政策包变更",
 }
 
 _WHY_AGAIN: Final[Mapping[str, str]] = {
@@ -181,7 +171,7 @@ def _head(page: Page, payout: CombinedPayout, kind: Kind, region_name: str) -> N
     page.term("年度", f"{payout['year']} 年")
     cause = payout["cause"]
     told_by = cause.get("msgid") or cause.get("application_id") or cause.get("known_at")
-    page.term("起因", _CAUSES[cause["type"]] + (f"（{told_by}）" if told_by else ""))
+    page.term("起因", CAUSE_TEXTS[cause["type"]] + (f"（{told_by}）" if told_by else ""))
     page.term("政策文本", payout["pack"]["digest"])
     if fen_of(payout.get("other_assistance", "0.00")):
         page.term("其他救助", f"{shown(payout['other_assistance'])}，已先从年度累计费用中扣减")

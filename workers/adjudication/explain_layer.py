@@ -79,11 +79,11 @@ def _slices(page: Page, line: Line, kind: Kind) -> None:
         begin, end, ratio = fen_of(each["from"]), fen_of(each["to"]), Fraction(each["ratio"])
         between = f"{printed(begin)} 至 {printed(end)}"
         if ratio == 0:
-            page.term("起付线以内", f"{between}：{printed(end - begin)} × {_percent(ratio)} = 0.00", INDENT)
+            page.term("起付线以内", f"{between}：{printed(end - begin)} × {percent(ratio)} = 0.00", INDENT)
         else:
             product = (end - begin) * ratio
             exact += product
-            page.term("分段支付", f"{between}：{printed(end - begin)} × {_percent(ratio)} = {_exact(product)}", INDENT)
+            page.term("分段支付", f"{between}：{printed(end - begin)} × {percent(ratio)} = {_exact(product)}", INDENT)
     if line["status"] == Status.PAID:
         paid = fen_of(line["fund_payamt"])
         page.term("本层支付", printed(paid) + _difference(line, kind, exact, paid), INDENT)
@@ -105,7 +105,8 @@ def _difference(line: Line, kind: Kind, exact: Fraction, paid: Fen) -> str:
     return f"（按比例为 {_exact(exact)}，账单中其余费用已由平台支付，只付余额）"
 
 
-def _percent(ratio: Fraction) -> str:
+def percent(ratio: Fraction) -> str:
+    """A ratio as it is printed, with as many places as it has."""
     return f"{_decimal(ratio * 100, 0)}%"
 
 

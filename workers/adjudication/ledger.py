@@ -31,7 +31,7 @@ from contracts.money import Fen
 from contracts.pack import Layer, Pack
 from contracts.payout import Cause, CombinedPayout
 from contracts.signals import Signal
-from contracts.vocabulary import FUND_FIELDS, Kind, Reason, Refusal, Status
+from contracts.vocabulary import FUND_FIELDS, Day, Kind, Reason, Refusal, Status
 from workers.adjudication.adjudicate import Adjudication, adjudicate
 from workers.adjudication.application import Grant, granted
 from workers.adjudication.books import Books, Outcome, keep_pack
@@ -65,12 +65,16 @@ def same_content(bill: Settled, other: Settled) -> bool:
     )
 
 
-def codes_that_count(person: Person, bill: Settled) -> tuple[str, ...]:
-    """The identities valid on the day of discharge, by the fresher of the held list and the event's own snapshot."""
+def codes_that_count(person: Person, bill: Settled, day: Day | None = None) -> tuple[str, ...]:
+    """The identities valid on the day of discharge, by the fresher of the held list and the event's own snapshot.
+
+    Or those of that list on another day.
+    """
     periods = bill.psn_idet
     if person.known_at is not None and (periods is None or moment(person.known_at) >= moment(bill.setl_time)):
         periods = person.identities
-    day = bill.enddate
+    if day is None:
+        day = bill.enddate
     return tuple([period.psn_idet_type for period in periods or () if period.covers(day)])
 
 

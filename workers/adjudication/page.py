@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 COLUMNS: Final = 96
@@ -81,6 +81,16 @@ class Page:
     def laid_out(self, lines: Iterable[str]) -> None:
         """Lines that are laid out already, such as a table's."""
         self._lines += lines
+
+    def row(self, head: str, cells: Sequence[str], head_columns: int, cell_columns: int, indent: int = 0) -> None:
+        """One row of a table: a head, then cells aligned to the right of theirs.
+
+        A head too long for its column begins on lines of its own.
+        """
+        *above, last = wrapped(head, head_columns)
+        self._lines += [" " * indent + line for line in above]
+        text = " " * indent + last + " " * (head_columns - width(last))
+        self._lines.append(text + "".join(" " * max(1, cell_columns - width(cell)) + cell for cell in cells))
 
     def __str__(self) -> str:
         return "".join(f"{harmless(line).rstrip()}\n" for line in self._lines)

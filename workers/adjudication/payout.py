@@ -30,7 +30,7 @@ _KEYS_OF_REASON: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @lru_cache(maxsize=4096)
-def _grounds(
+def grounds(
     layer: Layer, row: Row | None, reason: Reason | None, deductible: bool, capped: bool
 ) -> tuple[list[str], list[str]]:
     """The clauses and readings behind a line: those of the keys that made the amount what it is."""
@@ -60,7 +60,7 @@ def _quiet(layer: Layer, insutype: str, seq: int, status: Status, reason: Reason
         "payee": None,
     }
     if status is not Status.REPORTED:
-        line["clauses"], line["readings"] = _grounds(layer, None, reason, False, False)
+        line["clauses"], line["readings"] = grounds(layer, None, reason, False, False)
     return line
 
 
@@ -85,7 +85,7 @@ def _line(seq: int, decision: Decision, insutype: str, delta: Fen, payee: Payee 
     assert curve is not None
     after = before + base
     capped = headroom is not None and headroom == paid
-    clauses, readings = _grounds(layer, row, reason, curve.deductible > 0, capped)
+    clauses, readings = grounds(layer, row, reason, curve.deductible > 0, capped)
     line: Line = {
         "seq": seq,
         "layer": layer.id,

@@ -58,7 +58,7 @@ class Planner:
     def _make(
         editions: tuple[tuple[Layer, bool], ...], insutype: str, care: Care, exclusions: frozenset[Exclusion]
     ) -> Plan:
-        reasons = {layer.id: _not_looked_at(layer, there, insutype, care, exclusions) for layer, there in editions}
+        reasons = {layer.id: not_looked_at(layer, there, insutype, care, exclusions) for layer, there in editions}
         owner: dict[str, Layer] = {}
         for layer, _ in editions:
             for name in layer.fund_fields:
@@ -86,9 +86,10 @@ def _fits_better(layer: Layer, held: Layer, reasons: Mapping[LayerId, Reason | N
     return care in layer.cares and care not in held.cares
 
 
-def _not_looked_at(
+def not_looked_at(
     layer: Layer, in_force: bool, insutype: str, care: Care, exclusions: frozenset[Exclusion]
 ) -> Reason | None:
+    """Why a layer does not look at a settlement; None: it does, or the platform computes it."""
     if layer.mode == "reported":
         return None
     if not in_force:

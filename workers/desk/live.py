@@ -28,6 +28,7 @@ class LiveSource:
         self._keeper = keeper
         self._log = log
         self._tails: dict[int, dict[str, tuple[int, bytes]]] = {}  # partition -> field -> (journal offset, value)
+        self._ends: dict[int, Watermark] = {}  # the last batch that each of them holds
 
     async def read(self, partition: int, names: Sequence[str]) -> dict[str, bytes | None]:
         """The values of these fields, all of one moment of the store."""
@@ -57,6 +58,12 @@ class LiveSource:
         """Whether all these fields have still these values."""
         return await self.read(partition, list(values)) == values
 
+    async def as_of(self, partition: int) -> Watermark:
+        """The last batch that shows in what is read now: the store's, or that of the journal's end at opening."""
+        await self._tail(partition)
+        shown = self._watermark(partition, await self._snapshot(partition, ()))
+        return max(shown, self._ends[partition], key=lambda watermark: watermark.offset)
+
     async def _snapshot(self, partition: int, names: Sequence[str]) -> Snapshot:
         return (await self._keeper.snapshots({partition: names}))[partition]
 
@@ -81,9 +88,13 @@ class LiveSource:
             tail: dict[str, tuple[int, bytes]] = {}
             async for records in self._log.read_journal(partition, watermark.offset, bounds.end):
                 for record in records:
-                    if record.key is not None and record.key != HEADER_KEY and record.value is not None:
+                    if record.key is None or record.value is None:
+                        continue
+                    if record.key == HEADER_KEY:
+                        watermark = Watermark(record.offset + 1, record.value)
+                    else:
                         tail[record.key.decode()] = record.offset, record.value
-            self._tails[partition] = tail
+            self._tails[partition], self._ends[partition] = tail, watermark
         return self._tails[partition]
 
 

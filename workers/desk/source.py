@@ -9,6 +9,7 @@ from contracts.pack import PackSet
 from contracts.pack_file import load_pack
 from workers.adjudication.books import Books
 from workers.settlement.offline import Settler
+from workers.settlement.ports import Watermark
 from workers.settlement.validate import partition_of
 
 
@@ -31,6 +32,9 @@ class Source(Protocol):
 
     async def still(self, partition: int, values: Mapping[str, bytes | None]) -> bool:
         """Whether all these fields have still these values, looked at in one moment."""
+
+    async def as_of(self, partition: int) -> Watermark | None:
+        """The last batch of the partition's journal that is read now; None where there is no journal."""
 
 
 class FileSource:
@@ -64,6 +68,9 @@ class FileSource:
     async def still(self, partition: int, values: Mapping[str, bytes | None]) -> bool:
         """Nothing moves here."""
         return True
+
+    async def as_of(self, partition: int) -> None:
+        """A file of events has no journal."""
 
 
 def home_of(source: Source, psn_no: str) -> int:
