@@ -4,6 +4,7 @@ The evaluator knows a row only by its own words: what each yuan between two poin
 """
 
 import os
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -45,7 +46,7 @@ def half_up(exact: Fraction) -> int:
     return int(exact + Fraction(1, 2))
 
 
-def who(layer: Layer, codes: tuple[str, ...]) -> Row | None:
+def who(layer: Layer, codes: Sequence[str]) -> Row | None:
     for row in layer.rows:
         if row.codes is None or set(row.codes) & set(codes):
             return row
@@ -60,7 +61,8 @@ def looks(layer: Layer, standing: Standing, care: Care) -> bool:
 
 def slowly(pack: Pack, standing: Standing, care: Care, bucket: int, accounts: dict[str, Account]) -> dict[str, Any]:
     """By layer: None for the platform's, else what it pays of one fen and what its pending amount grows by."""
-    left, found = FEN, {}
+    left = FEN
+    found: dict[str, Any] = {}
     for name in dict.fromkeys(layer.id.value for layer in pack.layers):
         editions = [layer for layer in pack.layers if layer.id == name]
         layer = next((each for each in editions if looks(each, standing, care)), None)
@@ -195,7 +197,7 @@ def test_a_layer_whose_cap_is_spent_leaves_the_whole_yuan_to_the_next():
 def test_a_layer_paid_on_application_shows_how_its_pending_amount_grows(base, paid, pending, reason):
     accounts = {"high_expense_subsidy": Account(base, paid, 10_000_000)}
     part = of(Bucket.OUTSIDE, accounts, POOR._replace(day="2022-06-01"), JINGNING)["high_expense_subsidy"]
-    assert (part.share, part.pending, part.reason) == (0, Fraction(pending), reason)
+    assert (part.share, part.pending, part.reason) == (Fraction(0), Fraction(pending), reason)
 
 
 def test_who_paid_the_premium_themselves_has_no_supplementary_share():

@@ -66,7 +66,8 @@ class Page:
 
     def term(self, term: str, text: str, indent: int = 0, columns: int = _TERM) -> None:
         """A term and what is said about it, the latter aligned below itself."""
-        first, *more = wrapped(text, COLUMNS - indent - columns)
+        wider = width(term, 2) - width(term)
+        first, *more = wrapped(text, COLUMNS - indent - columns - wider)
         self._lines.append(" " * indent + term + " " * max(1, columns - width(term)) + first)
         self._lines += [" " * (indent + columns) + line for line in more]
 
