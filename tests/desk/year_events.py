@@ -90,7 +90,7 @@ def carried(known_at: str, region: str = TAIZHOU, year: int = 2021, **layers: tu
 
 
 def encoded(events: Iterable[Event]) -> list[bytes]:
-    return [json.dumps(event, ensure_ascii=False).encode() for event in events]
+    return [json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() for event in events]
 
 
 def settled(*events: Event) -> FileSource:

@@ -55,6 +55,8 @@ def test_every_fault_is_told_at_once_and_by_its_variable(monkeypatch: pytest.Mon
         COMMIT_TIMEOUT_S="20",
         KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT",
         KAFKA_TLS_CA_FILE="/no/such/file",
+        STATEMENT_KEY_FILE="/no/such/key",
+        STATEMENT_TRUSTED_DIR="/no/such/folder",
         MIN_INSYNC="4",
         GRUOP="x",
     )
@@ -62,7 +64,7 @@ def test_every_fault_is_told_at_once_and_by_its_variable(monkeypatch: pytest.Mon
     assert set(named) == {
         *("GRUOP", "REDIS_URL", "PARTITIONS", "LOG_LEVEL"),
         *("KAFKA_BOOTSTRAP", "COMMIT_TIMEOUT_S", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_TLS_CA_FILE"),
-        *("MIN_INSYNC",),
+        *("MIN_INSYNC", "STATEMENT_KEY_FILE", "STATEMENT_TRUSTED_DIR"),
     }
     assert "do you mean YIDAN_GROUP?" in told[named.index("GRUOP")]
 
