@@ -1,12 +1,17 @@
 """A year read from a running system is the year of the same events in a file, however far the store has come."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
 from redis.asyncio import Redis
 
+from contracts.statement import READ_STATEMENT
 from contracts.topics import PERSONS
 from tests.desk.year_events import PACKS, PERSON, TAIYUAN, bill, carried, encoded, reversal
 from tests.settlement.rig import Books, P, Rig, rig
@@ -15,6 +20,7 @@ from workers.desk.person_year import person_years
 from workers.desk.source import FileSource, SourceUnfit
 from workers.desk.statement import years_as_of
 from workers.desk.year_sheet import year_sheet
+from workers.settings import PREFIX
 from workers.settlement.validate import partition_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
@@ -89,3 +95,54 @@ async def test_a_live_year_is_the_year_of_its_events_also_where_the_store_is_beh
         with pytest.raises(SourceUnfit, match="the store holds nothing of it; a worker"):
             await person_years(source, PERSON, 2021)
     await redis.aclose()
+
+
+def yidan(servers: Rig, folder: Path, *words: str) -> "subprocess.CompletedProcess[bytes]":
+    """A command with the settings of the workers."""
+    settings = {
+        "YIDAN_KAFKA_BOOTSTRAP": servers.stack.kafka,
+        "YIDAN_REDIS_URL": servers.stack.redis,
+        "YIDAN_PARTITIONS": str(P),
+        "YIDAN_JOURNAL_FROM_START": str(servers.embedded),
+    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    keys = {"YIDAN_STATEMENT_KEY_FILE": "office", "YIDAN_STATEMENT_TRUSTED_DIR": "."}
+    return subprocess.run(
+        [sys.executable, "-m", "workers", *words],
+        capture_output=True,
+        timeout=120,
+        check=False,
+        cwd=folder,
+        env={**environment, **settings, **keys, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+
+async def test_a_statement_of_a_live_year_is_sent_and_settled_by_a_worker(servers: Rig, tmp_path: Path):
+    (tmp_path / "office").touch()
+    assert yidan(servers, tmp_path, "statement-key", "new", "office").returncode == 2, "there is a file already"
+    (tmp_path / "office").unlink()
+    assert yidan(servers, tmp_path, "statement-key", "new", "office").returncode == 0
+    worker = await servers.start()
+    await servers.send(encoded(FIRST))
+    await worker.settles(3)
+    out = ("year", PERSON, "2021", "--export", "statement", "--region", "331000")
+    assert yidan(servers, tmp_path, *out).returncode == 0
+    as_of = READ_STATEMENT.validate_json((tmp_path / "statement").read_bytes())["as_of"]
+    assert as_of is not None
+    assert as_of["partition"] == HOME
+
+    into = ("carry-in", "statement", "--psn-no", "P7", "--insuplc-admdvs", "331002")
+    tried = yidan(servers, tmp_path, *into, "--dry-run")
+    assert tried.returncode == 0
+    assert b"nothing was sent" in tried.stderr
+    sent = yidan(servers, tmp_path, *into)
+    assert (sent.returncode, sent.stdout) == (0, b""), sent.stderr
+    assert f"sent to {PERSONS}".encode() in sent.stderr
+    await worker.settles(4)
+    async with live_source(servers.settings(), PACKS) as source:
+        (year,) = await person_years(source, "P7", 2021)
+    assert year.year.accounts["assistance_inpatient"][:2] == (6_800_000, 4_850_000)
+    again = yidan(servers, tmp_path, *into)
+    assert (again.returncode, again.stdout) == (0, b"")
+    assert b"carried in before" in again.stderr
+    assert await worker.terminate() == 0

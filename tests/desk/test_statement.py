@@ -255,6 +255,15 @@ async def test_no_byte_of_the_file_can_be_changed(key: SigningKey, trusted: dict
             believed(forged, trusted, NOW)
 
 
+async def test_a_signature_has_one_spelling(key: SigningKey, trusted: dict[str, Office]):
+    """The last letter before the padding has four bits that no byte needs; a lenient reader would not look at them."""
+    whole = json.loads(await stated(settled(FIRST), key))
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    other = letters[letters.index(whole["signature"][-3]) + 1]
+    with pytest.raises(StatementRefused, match="altered"):
+        believed(canonical({**whole, "signature": f"{whole['signature'][:-3]}{other}=="}), trusted, NOW)
+
+
 async def test_an_alteration_is_told_as_one_and_by_whom_it_was_signed(key: SigningKey, trusted: dict[str, Office]):
     text = await stated(settled(FIRST), key)
     with pytest.raises(StatementRefused, match="not as 台州市医疗保障局 signed it: it was altered"):
