@@ -3,9 +3,9 @@
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 import orjson
 import typer
@@ -18,7 +18,8 @@ from contracts.vocabulary import Day
 from contracts.year_sheet import YearSheet
 from workers.adjudication.explain_year import explain_year
 from workers.adjudication.refuse import RefusedError
-from workers.desk.carrying import LEFT_OUT, carried_in, told
+from workers.correction_commands import BEIJING
+from workers.desk.carrying import LEFT_OUT, carried_in, carrying_page
 from workers.desk.signing import KeyUnfit, SigningKey, new_key, offices, signing_key
 from workers.desk.source import Source, home_of
 from workers.desk.statement import STATEMENT_BYTES_MAX, StatementRefused, believed, issue, years_as_of
@@ -29,10 +30,6 @@ from workers.exits import Exit
 from workers.offline_commands import complain
 from workers.settings import Settings, settings_or_exit
 from workers.settlement.ports import Watermark
-
-CHINA: Final = timezone(timedelta(hours=8))
-"""Days of discharge are days in China, wherever a desk stands."""
-
 
 # ── the year ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -86,7 +83,7 @@ def export_year(
             psn_no=psn_no,
             year=number,
             as_of=None if as_of is None else (home_of(source, psn_no), as_of),
-            issued_at=datetime.now(CHINA).isoformat(timespec="milliseconds"),
+            issued_at=datetime.now(BEIJING).isoformat(timespec="milliseconds"),
             key=key,
         )
         _write(file, text)
@@ -119,7 +116,7 @@ async def _sheet(
 def _day(on: str | None, number: int) -> Day:
     """The day for which the next yuan is asked: as given, else today if it lies in the year, else the year's last."""
     if on is None:
-        today = datetime.now(CHINA).date().isoformat()
+        today = datetime.now(BEIJING).date().isoformat()
         return today if today.startswith(f"{number}-") else f"{number}-12-31"
     try:
         day = parse_day(on)
@@ -190,7 +187,11 @@ def carry_in_statement(
     events: Path | None,
     packs: Path | None,
 ) -> Exit:
-    """Believe a statement, show what it would change, and send the event that it comes to."""
+    """Believe a statement, show what it would change, and send the event that it comes to.
+
+    With a file of events nothing is sent: the event is standard output's only line, to be appended to such a file, and
+    the page goes to standard error without the persons' numbers.
+    """
     settings = settings_or_exit()
     if settings.statement_trusted_dir is None:
         complain("YIDAN_STATEMENT_TRUSTED_DIR: not set; set it to a folder with the public keys of the issuing offices")
@@ -198,7 +199,7 @@ def carry_in_statement(
     try:
         trusted = offices(settings.statement_trusted_dir)
         renamed = _renamed(layers)
-        statement, office = believed(file.read(STATEMENT_BYTES_MAX + 2), trusted, datetime.now(CHINA))
+        statement, office = believed(file.read(STATEMENT_BYTES_MAX + 2), trusted, datetime.now(BEIJING))
     except KeyUnfit as unfit:
         complain(f"YIDAN_STATEMENT_TRUSTED_DIR: {unfit}")
         return Exit.CONFIGURATION
@@ -224,16 +225,14 @@ def carry_in_statement(
         trial = await try_event(source, value, psn_no=psn_no, type_="carried_in")
         for refusal in trial.refused:
             raise Answered(Exit.BAD_DATA, f"it would be refused, {refusal['reason']}: {refusal['detail']}")
-        complain(f"signed by {office.name}")
-        for line in told(statement, event, trial):
-            complain(line)
+        printed = events is not None and not dry_run
+        typer.echo(carrying_page(statement, office, event, trial, named=not printed), nl=False, err=printed)
         if trial.effect in ("stale", "repeated"):
             return _known(trial.effect)
-        if dry_run or events is not None:
+        if printed:
             typer.echo(value.decode())
-            complain("nothing was sent")
-            return Exit.OK
-        await _send(settings, psn_no, value)
+        elif not dry_run:
+            await _send(settings, psn_no, value)
         return Exit.OK
 
     return asking(carry, events=events, packs=packs)

@@ -10,10 +10,11 @@ from typing import Any, Final
 import pytest
 from pydantic import ValidationError
 
+from contracts.identity import CarriedIn
 from contracts.pack import PackSet
 from contracts.statement import READ_STATEMENT, Statement, canonical
 from tests.desk.year_events import JINGNING, PACKS, PERSON, Event, bill, carried, decision, encoded, reversal, settled
-from workers.desk.carrying import carried_in, told
+from workers.desk.carrying import carried_in, carrying_page
 from workers.desk.signing import KeyUnfit, Office, SigningKey, new_key, offices, signing_key
 from workers.desk.source import FileSource, Source
 from workers.desk.statement import StatementRefused, believed, issue, years_as_of
@@ -100,15 +101,15 @@ async def test_a_year_that_has_begun_is_priced_again_when_the_balances_come(
     assert trial.effect == "changed"
     assert assistance(trial) == ["27500.00"]
     statement, _ = believed(await stated(settled(FIRST), key), trusted, NOW)
-    lines = told(statement, carried_in_of(carry), trial)
-    assert any("-45,000.00" in line and "应退" in line for line in lines)
-    assert not any(PERSON in line or carry["psn_no"] in line for line in lines)
-
-
-def carried_in_of(event: Event) -> Any:
-    from contracts.identity import CarriedIn
-
-    return CarriedIn.model_validate_json(json.dumps(event))
+    office = trusted[key.key_id]
+    event = CarriedIn.model_validate_json(json.dumps(carry))
+    page = carrying_page(statement, office, event, trial, named=False)
+    # The 45,000.00 that it was paid too much, and 72,500.00 carried in
+    for words in ("-45,000.00", "应退待定", "72,500.00", office.name):
+        assert words in page, words
+    assert PERSON not in page
+    assert carry["psn_no"] not in page
+    assert carry["psn_no"] in carrying_page(statement, office, event, trial, named=True)
 
 
 async def test_a_later_statement_takes_the_place_of_an_earlier_one(key: SigningKey, trusted: dict[str, Office]):

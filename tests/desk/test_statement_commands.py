@@ -39,7 +39,7 @@ class Desk:
         )
 
     def events(self, name: str, events: Iterable[Event]) -> str:
-        (self.folder / name).write_bytes(b"\n".join(encoded(events)) + b"\n")
+        (self.folder / name).write_bytes(b"".join(line + b"\n" for line in encoded(events)))
         return name
 
     def keys(self) -> None:
@@ -195,7 +195,12 @@ def test_a_statement_goes_out_and_comes_in_as_the_event_that_begins_the_year(des
     event = json.loads(done.stdout)
     assert (event["psn_no"], event["known_at"]) == ("P7", statement["issued_at"])
     assert event["layers"]["assistance_inpatient"] == {"base": "134000.00", "paid": "98000.00"}
-    assert "signed by taizhou" in said(done)
+    assert "taizhou" in said(done)
+    assert "98,000.00" in said(done)
+    assert "P7" not in said(done)
+    page = carry(desk, "none", "--dry-run", given=text)
+    assert (page.returncode, said(page)) == (0, "")
+    assert "98,000.00" in page.stdout.decode()
 
     # The event is what a worker takes: 2,000 of the cap are left where the person goes on.
     stay = {**bill("S9", "2021-12-01", policy=50_000), "psn_no": "P7"}

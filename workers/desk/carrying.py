@@ -7,19 +7,26 @@ import orjson
 
 from contracts.identity import CarriedIn
 from contracts.pack import Pack
-from contracts.payout import CombinedPayout
 from contracts.statement import Statement
-from contracts.vocabulary import Payee
-from contracts.words import CORRECTION_TEXTS, FIELD_WORDS, KIND_TEXTS, PAYEE_TEXTS, SIGNAL_TEXTS
-from workers.adjudication.explain_layer import printed, shown
+from contracts.words import FIELD_WORDS
+from workers.adjudication.explain_layer import printed
+from workers.adjudication.page import Page
+from workers.desk.preview import summary
+from workers.desk.preview_page import movement_sections
+from workers.desk.signing import Office
 from workers.desk.statement import StatementRefused
+from workers.desk.table import aligned
 from workers.desk.trial import Trial
-
-_BASE: Final = FIELD_WORDS["base"].zh
-_PAID: Final = FIELD_WORDS["paid"].zh
 
 LEFT_OUT: Final = "-"
 """What a layer is renamed to in order to leave it out."""
+
+_EFFECTS: Final = {
+    "changed": "可以结转。结转后本年度从下列累计起算；已经结算的各笔如有变动，列在后面。",
+    "repeated": "这份累计此前已经结转：再次结转不改变任何金额。",
+    "stale": "此前已经结转过更晚出具的累计：这一份不再起作用。",
+}
+"""What carrying in would do, by the effect of its trial."""
 
 
 def carried_in(
@@ -64,28 +71,24 @@ def carried_in(
     return CarriedIn.model_validate_json(orjson.dumps(event))
 
 
-def told(statement: Statement, event: CarriedIn, trial: Trial) -> list[str]:
-    """What carrying in would bring about, in lines for whoever decides about it. They name no person."""
-    lines = [f"{statement['region']} {statement['year']} 年累计结转，{statement['issued_at']} 出具"]
-    lines += [
-        f"  {layer.value}：{_BASE} {printed(balance.base)}，{_PAID} {printed(balance.paid)}"
-        for layer, balance in event.layers.items()
-    ]
-    if not trial.payouts:
-        lines.append("  已结算的各单金额不变")
-    for payout in trial.payouts:
-        lines += _of_payout(payout)
-    for signal in trial.signals:
-        state = "出现" if signal["state"] == "raised" else "撤回"
-        lines.append(f"  {SIGNAL_TEXTS[signal['kind']]}：{state}")
-    return lines
-
-
-def _of_payout(payout: CombinedPayout) -> list[str]:
-    about = payout.get("setl_id") or payout.get("application_id")
-    lines = [f"  {KIND_TEXTS[payout['kind']]}　{about}　第 {payout['revision']} 版"]
-    for line in payout["lines"]:
-        if line["payable"] and line["payee"] is not None:
-            way = CORRECTION_TEXTS[line["correction"]] if "correction" in line else ""
-            lines.append(f"    {line['label']}：{shown(line['delta'])}　{way}　{PAYEE_TEXTS[Payee(line['payee'])]}")
-    return lines
+def carrying_page(statement: Statement, office: Office, event: CarriedIn, trial: Trial, *, named: bool) -> str:
+    """What carrying in would change. Persons' numbers are left out where the page goes to standard error."""
+    page = Page()
+    page.rule("=")
+    page.text(f"累计结转预览　{statement['year']} 年")
+    page.rule("=")
+    if named:
+        page.term("原人员编号", statement["psn_no"])
+        page.term("人员编号", event.psn_no)
+    page.term("出具机构", office.name)
+    page.term("出具时间", statement["issued_at"])
+    page.term("原统筹区", statement["region"])
+    page.term("结转至", event.insuplc_admdvs)
+    page.term("结论", _EFFECTS[trial.effect])
+    page.section("结转的各层累计")
+    rows = [["待遇层", FIELD_WORDS["base"].zh, FIELD_WORDS["paid"].zh]]
+    rows += [[layer.value, printed(balance.base), printed(balance.paid)] for layer, balance in event.layers.items()]
+    page.laid_out(aligned(rows))
+    movement_sections(page, summary(trial.payouts), trial.signals)
+    page.rule("=")
+    return str(page)

@@ -42,6 +42,13 @@ def reversal_page(setl_id: str, psn_no: str | None, effect: str, moved: Movement
     if psn_no is not None:
         page.term("人员编号", psn_no)
     page.term("结论", _EFFECTS[effect])
+    movement_sections(page, moved, signals)
+    page.rule("=")
+    return str(page)
+
+
+def movement_sections(page: Page, moved: Movements, signals: Iterable[Signal]) -> None:
+    """What an event would move, settlement by settlement and in all, and the signals that it would change."""
     if moved.changes:
         page.section("各笔结算的变动")
         for change in moved.changes:
@@ -51,8 +58,6 @@ def reversal_page(setl_id: str, psn_no: str | None, effect: str, moved: Movement
     if told:
         page.section("提示的变动")
         signals_table(page, told, moved.labels)
-    page.rule("=")
-    return str(page)
 
 
 def _change(page: Page, change: Change) -> None:
