@@ -1,4 +1,7 @@
-"""Statements that travel: issued from a person's year, and believed only as an office that is trusted signed them."""
+"""Statements that travel: issued from a person's year, and believed only as an office that is trusted signed them.
+
+Why it is so: `ops/decisions/0013-a-statement-that-travels.md`.
+"""
 
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
