@@ -1,11 +1,20 @@
-"""Refused records: what was refused, why, and how to mend it. Nothing is lost, and nothing personal is repeated."""
+"""Refused records: what was refused, why, and how to mend it. Nothing is lost, and nothing personal is repeated.
 
-from typing import Final, Literal, NotRequired
+Two messages lie on the quarantine topic, told apart by `type`: `refused`, and `replayed` for each time that a refused
+record was sent again. What is refused and not replayed is open.
+"""
+
+from typing import Final, Literal, NamedTuple, NotRequired, Self
 
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from contracts.fields import Identifier, TimeField
+from contracts.topics import INPUTS
 from contracts.vocabulary import Refusal
+
+REPLAYED_FROM: Final = "yidan-replayed-from"
+"""The header of a record that was sent again: the id of the refused record that it was."""
 
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
 
@@ -42,4 +51,61 @@ class Refused(TypedDict):
     original_base64: NotRequired[str]
 
 
+@with_config(_STRICT)
+class Sent(TypedDict):
+    """Where a replayed record stands now."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@with_config(_STRICT)
+class Replayed(TypedDict):
+    """`replayed`: a refused record was sent again, byte for byte, in the transaction that wrote this.
+
+    It lies in the partition of the `refused` that it closes. If the record at `sent` is refused again, that is a
+    `refused` of its own with `sent` as its source; if the group has passed `sent` and there is none, it was accepted.
+    """
+
+    type: Literal["replayed"]
+    source: Source
+    reason: Refusal
+    sent: Sent
+    sha256: str
+    at: TimeField
+    by: Identifier
+
+
 READ_REFUSED: Final = TypeAdapter(Refused)
+READ_REPLAYED: Final = TypeAdapter(Replayed)
+
+
+class RecordId(NamedTuple):
+    """The name of a record of an input topic, refused or sent again: `TOPIC/PARTITION/OFFSET`."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @classmethod
+    def of(cls, place: Source | Sent) -> Self:
+        """Of a place on a topic. A line of a file has none."""
+        return cls(place["topic"], place["partition"], place["offset"])
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Of its text, also in the short form `discharges/3/117`. Raises `ValueError`."""
+        name, *numbers = text.split("/")
+        topic = topic_named(name)
+        if topic is None or len(numbers) != 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+            raise ValueError(f"{text!r} names no record: say TOPIC/PARTITION/OFFSET, such as discharges/3/117")
+        return cls(topic, int(numbers[0]), int(numbers[1]))
+
+
+def topic_named(name: str) -> str | None:
+    """The input topic of a name, whole or short: `discharges` is `onestop.discharges.v1`."""
+    return next((topic for topic in INPUTS if name in (topic, topic.split(".")[1])), None)

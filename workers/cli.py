@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from workers.quarantine_commands import quarantine_app
+
 app = typer.Typer(
     name="yidan",
     no_args_is_help=True,
@@ -23,6 +25,7 @@ config_app = typer.Typer(no_args_is_help=True, help="Settings as a worker would 
 app.add_typer(config_app, name="config")
 statement_key_app = typer.Typer(no_args_is_help=True, help="The key with which this office signs statements.")
 app.add_typer(statement_key_app, name="statement-key")
+app.add_typer(quarantine_app, name="quarantine")
 
 FileArgument = Annotated[
     typer.FileBinaryRead, typer.Argument(metavar="FILE", help="JSON lines; - for standard input.", show_default=False)

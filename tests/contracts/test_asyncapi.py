@@ -91,6 +91,12 @@ def test_outputs_carry_cloudevents_headers(name):
     }
 
 
+def test_a_replay_carries_them_too_but_its_key_may_be_none():
+    headers = DOCUMENT["components"]["messages"]["quarantine.replayed"]["headers"]
+    assert headers["properties"]["ce_source"] == {"type": "string", "const": "/yidan/quarantine"}
+    assert set(headers["properties"]) - set(headers["required"]) == {"ce_partitionkey"}
+
+
 def test_a_key_is_a_person_number_everywhere_but_in_the_journal_and_in_quarantine():
     identifier = Settled.model_json_schema()["properties"]["psn_no"]["pattern"]
     for name, message in DOCUMENT["components"]["messages"].items():

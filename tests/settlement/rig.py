@@ -147,11 +147,12 @@ class Rig:
 
 @dataclass
 class Books:
-    """Everything that came out: each payout and signal by its id, and how often; refusals by reason."""
+    """Everything that came out: each payout and signal by its id, and how often; refusals and replays by reason."""
 
     payouts: dict[str, dict[str, Any]] = field(default_factory=dict)
     times: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    replayed: Counter[str] = field(default_factory=Counter)
 
     def take(self, topic: str, message: dict[str, Any]) -> None:
         if topic == PAYOUTS:
@@ -159,8 +160,10 @@ class Books:
             self.times[message["payout_id"]] += 1
         elif topic == SIGNALS:
             self.times[message["signal_id"]] += 1
-        else:
+        elif message["type"] == "refused":
             self.refused[message["reason"]] += 1
+        else:
+            self.replayed[message["reason"]] += 1
 
     def size(self) -> int:
         return self.times.total() + self.refused.total()

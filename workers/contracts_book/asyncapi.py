@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from contracts.fields import Identifier
-from contracts.quarantine import ORIGINAL_BYTES_MAX
+from contracts.quarantine import ORIGINAL_BYTES_MAX, REPLAYED_FROM
 from contracts.refusals import MENDS
 from contracts.topics import PARTITIONS_DEFAULT, TOPICS, Topic
 from contracts.vocabulary import Refusal
@@ -36,7 +36,8 @@ the transaction that commits their inputs: a `read_committed` consumer sees each
 records of aborted transactions. `ce_id` names each output for consumers that store what they have seen.
 
 **Refusals.** Bad records go to `onestop.quarantine.v1` and never stop a partition; see `x-refusals` on its message for
-the closed list and what a gateway does about each. A refused record has not counted: mended, it may come again.
+the closed list and what a gateway does about each. A refused record has not counted: mended, it may come again. Or the
+operator sends the refused bytes again, once the reason is gone: they carry the header `{REPLAYED_FROM}`.
 
 **Money** is yuan as a JSON string with at most two decimals, or a whole JSON number; Yidan always writes strings with
 two. **Times** carry their offset from UTC. Unknown fields are ignored, `null` means absent. Within a major version only
@@ -165,7 +166,13 @@ def _message(message: Message) -> dict[str, Any]:
         ],
     }
     if message.ce_type is not None:
-        described["headers"] = _headers(message.ce_type)
+        described["headers"] = _headers(message)
+    if message.name == "replayed":
+        described["description"] = (
+            "Written by `yidan quarantine replay` in the transaction that sends the original again, to the partition "
+            "of the `refused` that it closes. The original goes to its topic with its key and headers and "
+            f"`{REPLAYED_FROM}: TOPIC/PARTITION/OFFSET` of the refused record, to the partition of its key."
+        )
     if message.name == "refused":
         described["description"] = (
             "Key and headers are those of the refused record, unless they hold an identity-card number. At most "
@@ -182,23 +189,33 @@ def _key(message: Message) -> dict[str, Any]:
     return {"type": "string", "description": _KEYS[message.key]}
 
 
-def _headers(ce_type: str) -> dict[str, Any]:
+def _headers(message: Message) -> dict[str, Any]:
     """CloudEvents 1.0 in Kafka's binary binding. Inputs need no headers: nothing in them is read."""
+    by_hand = message.key == "received"
     headers: dict[str, dict[str, Any]] = {
         "ce_specversion": {"const": "1.0"},
-        "ce_id": {"description": "payout_id or signal_id: unique, the same whenever the same decision is written"},
-        "ce_source": {"const": "/yidan/settlement"},
-        "ce_type": {"const": ce_type},
+        "ce_id": {
+            "description": "the id of the refused record, `>` and the id of the record that was sent"
+            if by_hand
+            else "payout_id or signal_id: unique, the same whenever the same decision is written"
+        },
+        "ce_source": {"const": message.ce_source},
+        "ce_type": {"const": message.ce_type},
         "ce_time": {
             "format": "date-time",
-            "description": "the causing event's own setl_time or known_at, or the beginning of applied_on: never the "
-            "clock",
+            "description": "`at`"
+            if by_hand
+            else "the causing event's own setl_time or known_at, or the beginning of applied_on: never the clock",
         },
-        "ce_partitionkey": {"description": "psn_no, as the record's key"},
+        "ce_partitionkey": {
+            "description": "the record's key; absent where that is none or no text"
+            if by_hand
+            else "psn_no, as the record's key"
+        },
         "content-type": {"const": "application/json"},
     }
     return {
         "type": "object",
         "properties": {name: {"type": "string", **header} for name, header in headers.items()},
-        "required": list(headers),
+        "required": [name for name in headers if not (by_hand and name == "ce_partitionkey")],
     }

@@ -166,6 +166,16 @@ REFUSED: Final[Example] = {
     "original": '{"type": "settled", "medfee_sumamt": 120000.00}',
 }
 
+REPLAYED: Final[Example] = {
+    "type": "replayed",
+    "source": {"topic": "onestop.discharges.v1", "partition": 3, "offset": 117},
+    "reason": "no_pack_for_region",
+    "sent": {"topic": "onestop.discharges.v1", "partition": 3, "offset": 2048},
+    "sha256": "9b74c9897bac770ffc029102a200c5de3f5a1e7c6bcb0f3ff1c1d3e0d4f0a6b2",
+    "at": "2021-03-08T09:30:00+08:00",
+    "by": "operator",
+}
+
 HEADER: Final[Example] = json.loads(
     journal.write_header(
         journal.Header(

@@ -10,7 +10,7 @@ from contracts.application import ApplicationDecided
 from contracts.discharge import Reversed, Settled, Voided
 from contracts.identity import CarriedIn, IdentityChanged
 from contracts.payout import CombinedPayout
-from contracts.quarantine import Refused
+from contracts.quarantine import Refused, Replayed
 from contracts.signals import Signal
 from contracts.topics import APPLICATIONS, DISCHARGES, JOURNAL, PAYOUTS, PERSONS, QUARANTINE, SIGNALS
 from workers.contracts_book import examples, examples_payout
@@ -28,6 +28,7 @@ class Message:
     examples: tuple[Example, ...]
     ce_type: str | None = None
     key: str = "psn_no"
+    ce_source: str = "/yidan/settlement"
 
     @property
     def id(self) -> str:
@@ -83,6 +84,16 @@ MESSAGES: Final = (
     ),
     Message(
         QUARANTINE, "refused", Refused, "拒收记录：被拒收的消息、原因与改正办法", (examples.REFUSED,), key="received"
+    ),
+    Message(
+        QUARANTINE,
+        "replayed",
+        Replayed,
+        "重发记录：被拒收的消息已按原文重新发送",
+        (examples.REPLAYED,),
+        ce_type="yidan.replayed.v1",
+        key="received",
+        ce_source="/yidan/quarantine",
     ),
     _field("p", "person", journal.Person, "账本流水：人员的身份清单与已开账本"),
     _field("y", "year", journal.Year, "账本流水：年度累计与提示状态"),

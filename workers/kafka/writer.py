@@ -130,32 +130,43 @@ class PartitionWriter:
 
     async def release(self) -> None:
         """Lets go in good order. No transaction is open."""
-        try:
-            async with asyncio.timeout(LETTING_GO_SECONDS):
-                await self._producer.stop()
-        except Exception:  # noqa: BLE001 - whatever it was, the connection is cut next
-            await self.drop()
+        self._usable = False
+        await released(self._producer)
 
     async def drop(self) -> None:
-        """Cuts the connections, so that nothing more is sent, and ends aiokafka's own tasks.
-
-        Its `stop` would first send what is buffered, and wait for ever where the broker is gone.
-        """
+        """Cuts the connections, so that nothing more is sent, and ends aiokafka's own tasks."""
         self._usable = False
-        producer, sender = self._producer, self._producer._sender.sender_task
-        producer._closed = True
-        for _ in range(3):
-            # Cut, then cancel: a task that was waiting for an answer wakes up and might connect again.
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(LETTING_GO_SECONDS):
-                    await producer.client.close()
-            if sender is None or sender.done():
-                break
-            sender.cancel()
-            await asyncio.wait([sender], timeout=LETTING_GO_SECONDS / 4)
-        for ended in (sender, producer._txn_manager._transaction_waiter):
-            if ended is not None and ended.done() and not ended.cancelled():
-                ended.exception()  # looked at, so that asyncio does not complain of an error that we have acted on
+        await cut(self._producer)
+
+
+async def released(producer: AIOKafkaProducer) -> None:
+    """Stops a producer that has no transaction open, or cuts it where it does not stop."""
+    try:
+        async with asyncio.timeout(LETTING_GO_SECONDS):
+            await producer.stop()
+    except Exception:  # noqa: BLE001 - whatever it was, the connection is cut next
+        await cut(producer)
+
+
+async def cut(producer: AIOKafkaProducer) -> None:
+    """Cuts a producer's connections, so that nothing more is sent, and ends aiokafka's own tasks.
+
+    Its `stop` would first send what is buffered, and wait for ever where the broker is gone.
+    """
+    sender = producer._sender.sender_task
+    producer._closed = True
+    for _ in range(3):
+        # Cut, then cancel: a task that was waiting for an answer wakes up and might connect again.
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(LETTING_GO_SECONDS):
+                await producer.client.close()
+        if sender is None or sender.done():
+            break
+        sender.cancel()
+        await asyncio.wait([sender], timeout=LETTING_GO_SECONDS / 4)
+    for ended in (sender, producer._txn_manager._transaction_waiter):
+        if ended is not None and ended.done() and not ended.cancelled():
+            ended.exception()  # looked at, so that asyncio does not complain of an error that we have acted on
 
 
 assert set(OUTPUTS).isdisjoint(INPUTS)

@@ -146,7 +146,7 @@ def _count(tally: Tally, topic: str, value: bytes) -> None:
         tally.take(message)
     elif topic == SIGNALS:
         tally.signals[f"{message['kind']} {message['state']}"] += 1
-    else:
+    elif message["type"] == "refused":
         tally.refusals[message["reason"]] += 1
 
 

@@ -54,6 +54,19 @@ def quarantined(refusal: RefusedError, record: Incoming) -> Outgoing:
     return Outgoing(key, value, headers)
 
 
+def original_of(message: Refused) -> bytes | None:
+    """The bytes that were refused, or None where they are not kept. Raises `ValueError` where they are others."""
+    if "original" in message:
+        original = message["original"].encode()
+    elif "original_base64" in message:
+        original = base64.b64decode(message["original_base64"])
+    else:
+        return None
+    if sha256(original).hexdigest() != message["sha256"]:
+        raise ValueError("the original that is kept is not the record that was refused: its SHA-256 differs")
+    return original
+
+
 def _holds_card_number(text: bytes) -> bool:
     """Whether bytes hold a card number anywhere, in any form in which digits come.
 

@@ -20,3 +20,18 @@ class Outgoing(NamedTuple):
     key: bytes | None
     value: bytes
     headers: list[tuple[str, bytes]]
+
+
+class Filed(NamedTuple):
+    """A record of the quarantine topic as it lies there, and when it was written: milliseconds since 1970."""
+
+    record: Incoming
+    at_ms: int
+
+
+class Placed(NamedTuple):
+    """A record with the place that it goes to."""
+
+    topic: str
+    partition: int
+    record: Outgoing
