@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from aiohttp import ClientSession
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -71,12 +71,34 @@ class Rig:
     def settings(self, **changes: Any) -> Settings:
         return Settings(**self.environment(**changes))
 
+    def environment(self, **changes: Any) -> dict[str, str]:
+        """The environment of a process of ours on these servers."""
+        return environment({**self._given, **changes})
+
     async def start(self, **changes: Any) -> "Process":
         """A worker process."""
         process = Process({**self._given, **changes})
         self.processes.append(process)
         await process.start()
         return process
+
+    async def yidan(self, *words: str, **changes: Any) -> "Ended":
+        """A command of ours on these servers, in a process of its own."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "workers", *words),
+            env=self.environment(**changes),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd="/",
+        )
+        try:
+            async with asyncio.timeout(90):
+                out, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+        return Ended(process.returncode, out.decode(), err.decode())
 
     def share(self, *partitions: int) -> dict[str, Any]:
         """Settings of a worker that holds these partitions.
@@ -213,15 +235,28 @@ def some_county(settlements: int, *, persons: int = 40, seed: int = 1) -> list[b
     return list(county(settlements=settlements, persons=persons, seed=seed))
 
 
+class Ended(NamedTuple):
+    """How a command ended, and what it said."""
+
+    code: int | None
+    out: str
+    err: str
+
+
+def environment(given: dict[str, Any]) -> dict[str, str]:
+    """The environment of a process of ours with these settings and no others."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
+        **{f"{PREFIX}{name.upper()}": str(value) for name, value in given.items()},
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+
+
 class Process:
     """A worker in a process of its own, as a supervisor runs it."""
 
     def __init__(self, given: dict[str, Any]) -> None:
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
-            **{f"{PREFIX}{name.upper()}": str(value) for name, value in given.items()},
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        }
+        self._environment = environment(given)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self.lines: list[str] = []
