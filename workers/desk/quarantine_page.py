@@ -151,14 +151,13 @@ def page(row: Kept, filed: Filed, fate: Fate, trial: Trial | None) -> str:
         ("sha256", message["sha256"]),
         ("key", "none, or not kept" if key is None else text_of(key)),
     ]
-    lines += [("header", f"{name}: {text_of(text)}") for name, text in filed.record.headers]
+    lines += [("header", f"{_tame(name)}: {text_of(text)}") for name, text in filed.record.headers]
     lines += [
         ("replay", f"{replay.at} by {replay.by} to {replay.sent}: {fate_in_words(replay, fate)}")
         for replay in row.replays
     ] or [("replay", "none")]
-    lines.append(
-        ("original", row.why_not_whole or message.get("original") or message.get("original_base64") or "empty")
-    )
+    kept = message.get("original") or message.get("original_base64") or "empty"
+    lines.append(("original", row.why_not_whole or _tame(kept)))
     now = ["cannot be told"] if trial is None else trial_in_words(trial)
     lines += [("now", now[0]), *(("", line) for line in now[1:])]
     return "\n".join(f"{name:9} {text}" for name, text in lines)
@@ -178,13 +177,18 @@ def told_page(row: Kept, filed: Filed, fate: Fate, trial: Trial | None) -> dict[
     }
 
 
-def text_of(kept: bytes) -> str:
+def text_of(kept: bytes | None) -> str:
     """Bytes for people: their text, or hex where they are none."""
     try:
-        text = kept.decode()
+        text = (kept or b"").decode()
     except UnicodeDecodeError:
-        return f"0x{kept.hex()}"
-    return text if text.isprintable() else ascii(text)
+        return f"0x{(kept or b'').hex()}"
+    return _tame(text)
+
+
+def _tame(text: str) -> str:
+    """What somebody sent, without what would steer the terminal that shows it."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def told_bytes(kept: bytes | None) -> dict[str, str] | None:

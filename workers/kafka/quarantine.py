@@ -25,6 +25,9 @@ TRANSACTIONAL_ID: Final = "yidan-quarantine-replay"
 WAIT_MS: Final = 200
 """How long the broker may wait for more before it answers that a log has not grown."""
 
+GAP_MAX: Final = 1_000
+"""So many records that nobody wants are read rather than jumped over."""
+
 REQUEST_BYTES_MAX: Final = 2 << 20
 """A record that the worker could write to quarantine must not be too large to be sent again."""
 
@@ -121,26 +124,40 @@ class QuarantineLog:
 
         They are known to be committed, so nothing of transactions needs to be known.
         """
-        wanted = set(places)
+        missing: dict[TopicPartition, set[int]] = {}
+        for number, offset in places:
+            missing.setdefault(TopicPartition(QUARANTINE, number), set()).add(offset)
         found: dict[tuple[int, int], Filed] = {}
-        firsts = {number: min(o for n, o in wanted if n == number) for number, _ in wanted}
         consumer = self._consumer("read_uncommitted")
         try:
             await self._bounded(consumer.start())
-            consumer.assign([TopicPartition(QUARANTINE, number) for number in firsts])
-            for number, offset in firsts.items():
-                consumer.seek(TopicPartition(QUARANTINE, number), offset)
-            async with asyncio.timeout(self._settings.journal_stall_timeout_s):
-                while len(found) < len(wanted):
-                    for records in (await consumer.getmany(timeout_ms=WAIT_MS)).values():
-                        found |= {
-                            where: _filed(record)
-                            for record in records
-                            if (where := (record.partition, record.offset)) in wanted
-                        }
+            consumer.assign(missing)
+            for place, offsets in missing.items():
+                consumer.seek(place, min(offsets))
+            while missing:
+                async with asyncio.timeout(self._settings.journal_stall_timeout_s):
+                    while not (fetched := await consumer.getmany(timeout_ms=WAIT_MS)):
+                        pass
+                for place, records in fetched.items():
+                    for record in records:
+                        if record.offset in missing.get(place, ()):
+                            missing[place].remove(record.offset)
+                            found[place.partition, record.offset] = _filed(record)
+                    await self._go_on(consumer, place, missing)
         finally:
             await stopped(consumer)
         return found
+
+    async def _go_on(
+        self, consumer: AIOKafkaConsumer, place: TopicPartition, missing: dict[TopicPartition, set[int]]
+    ) -> None:
+        """A log that has given everything is read no more; over a wide gap the reader jumps."""
+        offsets = missing.get(place)
+        if not offsets:
+            consumer.pause(place)
+            missing.pop(place, None)
+        elif min(offsets) - await self._bounded(consumer.position(place)) > GAP_MAX:
+            consumer.seek(place, min(offsets))
 
     def _consumer(self, isolation_level: str) -> AIOKafkaConsumer:
         most = WHOLE_JOURNAL_BYTES if self._settings.journal_from_start else self._settings.fetch_max_bytes
