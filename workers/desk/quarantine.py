@@ -218,17 +218,10 @@ def replayed(row: Kept, sent: RecordId, sha256: str, at: str, by: str) -> Replay
 def in_order(rows: Iterable[Kept]) -> list[Kept]:
     """The oldest refusal first; those of one partition in the order in which they were refused, whatever clocks say."""
     partitions: dict[int, list[Kept]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: (row.partition, row.offset)):
         partitions.setdefault(row.partition, []).append(row)
-    return [row for *_, row in merge(*(_timed(lying) for lying in partitions.values()))]
-
-
-def _timed(rows: list[Kept]) -> list[tuple[int, int, int, Kept]]:
-    latest, timed = 0, []
-    for row in sorted(rows, key=lambda row: row.offset):
-        latest = max(latest, row.refused_ms)
-        timed.append((latest, row.partition, row.offset, row))
-    return timed
+    # A merge never overtakes within one of its lists, also where that list's times go back.
+    return list(merge(*partitions.values(), key=lambda row: row.refused_ms))
 
 
 def chunks(

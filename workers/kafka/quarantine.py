@@ -131,7 +131,7 @@ class QuarantineLog:
         consumer = self._consumer("read_uncommitted")
         try:
             await self._bounded(consumer.start())
-            consumer.assign(missing)
+            consumer.assign(list(missing))
             for place, offsets in missing.items():
                 consumer.seek(place, min(offsets))
             while missing:
