@@ -71,10 +71,6 @@ class Rig:
     def settings(self, **changes: Any) -> Settings:
         return Settings(**self.environment(**changes))
 
-    def environment(self, **changes: Any) -> dict[str, str]:
-        """The environment of a process of ours on these servers."""
-        return environment({**self._given, **changes})
-
     async def start(self, **changes: Any) -> "Process":
         """A worker process."""
         process = Process({**self._given, **changes})
@@ -86,7 +82,7 @@ class Rig:
         """A command of ours on these servers, in a process of its own."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "workers", *words),
-            env=self.environment(**changes),
+            env=process_environment(self.environment(**changes)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -243,7 +239,7 @@ class Ended(NamedTuple):
     err: str
 
 
-def environment(given: dict[str, Any]) -> dict[str, str]:
+def process_environment(given: dict[str, Any]) -> dict[str, str]:
     """The environment of a process of ours with these settings and no others."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
@@ -256,7 +252,7 @@ class Process:
     """A worker in a process of its own, as a supervisor runs it."""
 
     def __init__(self, given: dict[str, Any]) -> None:
-        self._environment = environment(given)
+        self._environment = process_environment(given)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self.lines: list[str] = []

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from contracts.pack_file import SHIPPED
 from contracts.quarantine import READ_REPLAYED
 from contracts.topics import DISCHARGES, INPUTS, QUARANTINE
-from tests.settlement.rig import Ended, P, Rig, rig
+from tests.settlement.rig import Ended, P, Rig, process_environment, rig
 from workers.kafka.outside import everything_committed
 from workers.kafka.quarantine import ReplayWriter
 from workers.rehearsal.broken import card_number, encoded, whole
@@ -248,7 +248,8 @@ async def test_a_replay_that_dies_half_way_has_sent_nothing_and_the_next_one_sen
 ):
     names = await refused(servers, *((n, home(n), encoded(unheard(n))) for n in range(1, 6)))
     before = await ends(servers)
-    killed = await asyncio.create_subprocess_exec(*(sys.executable, "-c", KILLED), env=servers.environment(), cwd="/")
+    told = process_environment(servers.environment())
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, env=told, cwd="/")
     assert await asyncio.wait_for(killed.wait(), 60) == -signal.SIGKILL
     assert await ends(servers) != before, "it died before it had written anything"
 

@@ -11,6 +11,7 @@ from contracts.payout import CombinedPayout
 from contracts.refusals import MENDS, Mend
 from contracts.vocabulary import Refusal
 from workers.desk.quarantine import Came, Depth, Kept, Replay, refused_of
+from workers.desk.table import aligned
 from workers.desk.trial import Trial
 from workers.settlement.records import Filed
 
@@ -94,7 +95,7 @@ def listed(rows: Sequence[Kept], fate: Fate) -> Iterator[str]:
         outcome = "; ".join(f"{replay.at} {fate_in_words(replay, fate)}" for replay in row.replays)
         length = f"{row.length:,}" if row.whole else f"{row.length:,} (not kept)"
         cells.append((str(row.id), shown_time(row.refused_ms), row.reason, row.field or "-", length, outcome or "-"))
-    yield from _columns(cells)
+    yield from aligned(cells, left=len(cells[0]), indent=0)
 
 
 def fate_in_words(replay: Replay, fate: Fate) -> str:
@@ -118,13 +119,8 @@ def summed(depth: Depth, now_ms: int) -> Iterator[str]:
         return
     yield f"open: {depth.open:,}, the oldest for {age(now_ms - depth.oldest_ms)}"
     rows = sorted(depth.by_reason.items(), key=lambda entry: (-entry[1], entry[0]))
-    yield from _columns([("open", "reason", "topic"), *((f"{n:,}", reason, topic) for (reason, topic), n in rows)])
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    table = [("open", "reason", "topic"), *((f"{n:,}", reason, topic) for (reason, topic), n in rows)]
+    yield from aligned(table, left=3, indent=0)
 
 
 # ── one record ────────────────────────────────────────────────────────────────────────────────────────────────
