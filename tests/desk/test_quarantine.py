@@ -1,7 +1,6 @@
 """What is open in quarantine, since when, in which order, and what came of what was sent again."""
 
 import json
-from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -11,68 +10,14 @@ from contracts.pack_file import load_directory
 from contracts.quarantine import ORIGINAL_BYTES_MAX, READ_REPLAYED, REPLAYED_FROM, RecordId, Source
 from contracts.topics import APPLICATIONS, DISCHARGES, PERSONS, QUARANTINE
 from contracts.vocabulary import Refusal
-from workers.adjudication.refuse import RefusedError
-from workers.desk.quarantine import Book, Came, Depth, Kept, Replay, Wanted, chunks, replayed, row_of, sent_again
-from workers.desk.quarantine_page import age, listed, mend_of, page, read_time, shown_time, summed, told_page, told_row
+from tests.desk.quarantine_topic import NOON, P, Topic, names
+from workers.desk.quarantine import Came, Depth, Wanted, chunks, row_of, sent_again
+from workers.desk.quarantine_page import page, summed
 from workers.desk.source import FileSource
 from workers.desk.trial import TriedSource
 from workers.rehearsal.broken import card_number, encoded, whole
-from workers.settlement.emit import replayed_record
-from workers.settlement.quarantine import quarantined
 from workers.settlement.records import Filed, Incoming
 from workers.settlement.validate import partition_of
-
-P = 12
-NOON = 1_614_664_800_000  # 2021-03-02T14:00:00+08:00
-
-
-class Topic:
-    """The quarantine topic as the worker and the replays write it."""
-
-    def __init__(self) -> None:
-        self.records: list[Filed] = []
-        self._ends = [0] * P
-
-    def refuse(
-        self,
-        name: str,
-        reason: Refusal = Refusal.NO_PACK_FOR_REGION,
-        *,
-        value: bytes = b"{}",
-        key: bytes | None = b"P1",
-        at_ms: int = NOON,
-        headers: tuple[tuple[str, bytes], ...] = (),
-    ) -> Filed:
-        record = RecordId.read(name)
-        refusal = RefusedError(reason, "insuplc_admdvs", "mend it")
-        outgoing = quarantined(refusal, Incoming(*record, key, value, headers))
-        return self._add(record.partition, outgoing.key, outgoing.value, tuple(outgoing.headers), at_ms)
-
-    def replay(self, filed: Filed, sent: str, *, by: str = "operator") -> Filed:
-        row = row_of(json.loads(filed.record.value or b""), filed)
-        message = replayed(row, RecordId.read(sent), "0" * 64, "2021-03-03T09:00:00+08:00", by)
-        outgoing = replayed_record(message, filed.record.key)
-        return self._add(filed.record.partition, outgoing.key, outgoing.value, tuple(outgoing.headers), NOON)
-
-    def refuse_again(self, sent: str, of: str, reason: Refusal = Refusal.NO_PACK_FOR_REGION) -> Filed:
-        return self.refuse(sent, reason, headers=((REPLAYED_FROM, of.encode()),))
-
-    def _add(self, partition: int, key: bytes | None, value: bytes, headers: Any, at_ms: int) -> Filed:
-        record = Incoming(QUARANTINE, partition, self._ends[partition], key, value, headers)
-        self._ends[partition] += 1
-        self.records.append(Filed(record, at_ms))
-        return self.records[-1]
-
-    def book(self, wanted: Wanted | None = None, *, closed: bool = False) -> Book:
-        book = Book(wanted or Wanted(), closed=closed)
-        for filed in self.records:
-            book.take(filed)
-        return book
-
-
-def names(rows: list[Kept]) -> list[str]:
-    return [str(row.id).removeprefix("onestop.").replace(".v1", "") for row in rows]
-
 
 # ── names ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -294,95 +239,6 @@ def test_a_refusal_at_that_place_that_is_no_replay_is_not_taken_for_one():
     topic.refuse("discharges/5/201")
     (row, _) = topic.book(closed=True).rows()
     assert topic.book().came_of(row.replays[0], {(DISCHARGES, 5): 300}, ()) is Came.ACCEPTED
-
-
-# ── words ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def ms(time: str) -> int:
-    return round(datetime.fromisoformat(time).timestamp()) * 1_000
-
-
-@pytest.mark.parametrize(
-    ("text", "begins", "ends"),
-    [
-        ("90m", NOON - 90 * 60_000, NOON - 90 * 60_000),
-        ("7d", NOON - 7 * 86_400_000, NOON - 7 * 86_400_000),
-        ("2021-03-02", ms("2021-03-02T00:00:00+08:00"), ms("2021-03-03T00:00:00+08:00")),
-        ("2021-03-02T10:15:00+09:00", ms("2021-03-02T09:15:00+08:00"), ms("2021-03-02T09:15:00+08:00")),
-        ("2021-03-02T01:15Z", ms("2021-03-02T09:15:00+08:00"), ms("2021-03-02T09:15:00+08:00")),
-    ],
-)
-def test_a_time_is_a_span_a_day_or_a_moment(text: str, begins: int, ends: int):
-    assert read_time(text, NOON) == begins
-    assert read_time(text, NOON, ends=True) == ends
-
-
-@pytest.mark.parametrize("text", ["", "yesterday", "7", "2021-02-30", "2021-03-02T10:15:00", "-1d"])
-def test_what_is_no_time_is_refused(text: str):
-    with pytest.raises(ValueError):
-        read_time(text, NOON)
-
-
-def test_times_and_ages_are_shown_as_a_person_reads_them():
-    assert shown_time(NOON) == "2021-03-02T14:00:00+08:00"
-    assert [age(n * 1_000) for n in (5, 65, 7_260, 273_600)] == ["0 min 5 s", "1 min 5 s", "2 h 1 min", "3 d 4 h"]
-
-
-def test_a_list_names_the_record_its_reason_and_what_came_of_it():
-    topic = Topic()
-    topic.replay(topic.refuse("discharges/3/117", value=b"x" * 1_200), "discharges/5/200")
-
-    def fate(replay: Replay) -> tuple[Came, str | None]:
-        return Came.REFUSED_AGAIN, "setl_id_was_reversed"
-
-    rows = topic.book(closed=True).rows()
-    head, line = listed(rows, fate)
-    assert head.split("  ")[0] == "id"
-    assert " ".join(line.split()) == (
-        "onestop.discharges.v1/3/117 2021-03-02T14:00:00+08:00 no_pack_for_region insuplc_admdvs 1,200 "
-        "2021-03-03T09:00:00+08:00 refused again as onestop.discharges.v1/5/200 for setl_id_was_reversed"
-    )
-    assert told_row(rows[0], fate)["replays"] == [
-        {
-            "at": "2021-03-03T09:00:00+08:00",
-            "by": "operator",
-            "sent": "onestop.discharges.v1/5/200",
-            "came_of": "refused_again",
-            "reason": "setl_id_was_reversed",
-        }
-    ]
-
-
-@pytest.mark.parametrize("reason", Refusal)
-def test_a_page_says_what_every_reason_means_in_both_languages(reason: Refusal):
-    topic = Topic()
-    filed = topic.refuse("discharges/3/117", reason, value=b"x")
-    (row,) = topic.book().open()
-    told = page(row, filed, lambda _: (Came.WAITING, None), None)
-    mend = mend_of(reason)
-    assert mend is not None
-    assert mend.zh in told
-    assert mend.en in told
-
-
-def test_what_somebody_sent_does_not_steer_the_terminal():
-    topic = Topic()
-    filed = topic.refuse(
-        "discharges/3/117", value="{\n\t中\x1b[2J\x9b".encode(), key=b"\xff\xfe", headers=(("tr\x1bace", b"\x1b[2J"),)
-    )
-    (row,) = topic.book().open()
-    told = page(row, filed, lambda _: (Came.WAITING, None), None)
-    assert not {"\x1b", "\x9b"} & set(told)
-    assert "{\n\t中\\x1b[2J\\x9b" in told
-    assert "0xfffe" in told
-    machine = told_page(row, filed, lambda _: (Came.WAITING, None), None)
-    assert machine["key"] == {"hex": "fffe"}
-    assert machine["refused"]["original"] == "{\n\t中\x1b[2J\x9b"
-
-
-def test_a_reason_of_a_later_version_has_no_mend_and_stops_nothing():
-    assert mend_of("added_later") is None
 
 
 # ── a trial ───────────────────────────────────────────────────────────────────────────────────────────────────
