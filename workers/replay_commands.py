@@ -1,5 +1,6 @@
 """Sending refused records again, or saying what would come of it."""
 
+import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -45,8 +46,9 @@ async def _replay(settings: Settings, wanted: Wanted, limit: int | None, *, by: 
         chosen, ended = _chosen(book, wanted, limit)
         if not chosen:
             return ended
-        if asks:
-            typer.confirm(f"send {len(chosen):,} records again?", abort=True, err=True)
+        if asks and not _confirmed(f"send {len(chosen):,} records again?"):
+            complain("nothing was sent")
+            return Exit.CHECK_FAILED
         async with replay_writer(settings) as writer:
             await read_through(log, book)
             still_open = {row.id for row in book.open()}
@@ -59,6 +61,12 @@ async def _replay(settings: Settings, wanted: Wanted, limit: int | None, *, by: 
         complain(f"nothing was sent of partitions {kept_back}: a replay of theirs may be hidden by an open transaction")
         return Exit.UNAVAILABLE
     return Exit.BAD_DATA if spoilt else ended
+
+
+def _confirmed(question: str) -> bool:
+    """Whether the person at the terminal says yes. Nothing of it goes to standard output, which is for the records."""
+    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 async def _sent(
