@@ -10,6 +10,7 @@ from contracts.quarantine import Refused
 from contracts.signals import Signal
 from workers.desk.source import Source, SourceUnfit, home_of
 from workers.settlement.pipeline import Batch, Counts
+from workers.settlement.ports import Watermark
 from workers.settlement.records import Incoming
 
 ATTEMPTS_MAX = 5
@@ -103,3 +104,7 @@ class TriedSource:
         """Whether what was not tried has still these values."""
         tried = self._fields.get(partition, {})
         return await self._source.still(partition, {name: v for name, v in values.items() if name not in tried})
+
+    async def as_of(self, partition: int) -> Watermark | None:
+        """The last batch under what was tried: no batch holds a trial."""
+        return await self._source.as_of(partition)
