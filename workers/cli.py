@@ -39,6 +39,7 @@ EventsOption = Annotated[
     Path | None,
     typer.Option("--events", metavar="FILE", help="Ask what this file of events comes to, not the running system."),
 ]
+RegionOption = Annotated[str | None, typer.Option(metavar="R", help="Only this region's ledgers.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines: JSON lines.")]
 
 
@@ -204,6 +205,26 @@ def statement_key_new(
     from workers.statement_commands import make_key
 
     raise typer.Exit(make_key(file))
+
+
+@app.command()
+def audit(
+    psn_no: Annotated[str | None, typer.Argument(metavar="PSN_NO", show_default=False)] = None,
+    year: Annotated[int | None, typer.Argument(metavar="YEAR", show_default=False)] = None,
+    order: Annotated[bool, typer.Option("--order", help="Arrival against the order of discharge.")] = False,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+    events: EventsOption = None,
+    packs: PacksOption = None,
+) -> None:
+    """What a person's year would have paid, had everything arrived in order of discharge; and why that differs."""
+    from workers.correction_commands import AUDIT_USAGE, audit_order
+    from workers.exits import Exit
+
+    if not order or psn_no is None or year is None:
+        typer.echo(AUDIT_USAGE, err=True)
+        raise typer.Exit(Exit.USAGE)
+    raise typer.Exit(audit_order(psn_no, year, region=region, as_json=as_json, events=events, packs=packs))
 
 
 @packs_app.command("list")

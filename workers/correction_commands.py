@@ -10,10 +10,14 @@ from uuid import uuid4
 import orjson
 import typer
 
+from workers.desk.order import two_orders
+from workers.desk.order_page import order_page, order_written
+from workers.desk.order_why import why
+from workers.desk.person_year import person_years
 from workers.desk.preview_page import reversal_page
 from workers.desk.reversal import TriedReversal, refusal_text, reversed_event, try_reversal
 from workers.desk.source import Source
-from workers.desk_commands import asking
+from workers.desk_commands import Answered, asking
 from workers.exits import Exit
 from workers.offline_commands import complain
 
@@ -76,6 +80,43 @@ def reverse_settlement(order: ReverseOrder) -> Exit:
     if order.as_json:
         _print_json(reversal.written(sent=ended is Exit.OK and not order.preview))
     return ended
+
+
+AUDIT_USAGE: Final = "usage: yidan audit --order PSN_NO YEAR [--region R] [--json] [--events FILE] [--packs DIR]"
+
+
+def audit_order(
+    psn_no: str, number: int, *, region: str | None, as_json: bool, events: Path | None, packs: Path | None
+) -> Exit:
+    """State what arrival in order of discharge would have paid, one page or JSON line for each ledger of the year."""
+
+    async def job(source: Source) -> Exit:
+        meant = None if region is None else _ledger_region(source, region)
+        found = [
+            ledger for ledger in await person_years(source, psn_no, number) if meant is None or ledger.region == meant
+        ]
+        for ledger in found:
+            orders = two_orders(source.books, ledger)
+            layers = why(orders)
+            if as_json:
+                _print_json(order_written(orders, layers))
+            else:
+                typer.echo(order_page(orders, layers), nl=False)
+        if not found:
+            complain(f"nothing is kept about this person for {number}")
+            return Exit.BAD_DATA
+        return Exit.OK
+
+    return asking(job, events=events, packs=packs)
+
+
+def _ledger_region(source: Source, region: str) -> str:
+    """The region whose ledgers a division's settlements are kept in."""
+    pack = source.books.packs.for_region(region)
+    if pack is None:
+        known = ", ".join(sorted({pack.region for pack in source.books.packs.packs}))
+        raise Answered(Exit.USAGE, f"--region: no pack covers {region}; there are packs for {known}")
+    return pack.region
 
 
 def _page(order: ReverseOrder, reversal: TriedReversal, *, named: bool) -> str:

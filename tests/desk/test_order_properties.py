@@ -93,7 +93,7 @@ def judge(orders: TwoOrders, layers: list[LayerInTwoOrders]) -> None:
         held = held_by(orders, told)
         assert sum(reason.amount for reason in told.reasons) == told.difference
         for reason in told.reasons:
-            assert reason.amount
+            assert reason.amount or told.same is Same.OFFSET
             assert held & NEEDS[reason.why], f"{reason.why} is given, and nothing of the kind is there"
         if not held:
             assert told.difference == 0

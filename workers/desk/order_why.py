@@ -100,7 +100,10 @@ class LastGrant:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A term that differs: by how much, in fen, in order of discharge less as it arrived; and the facts behind it."""
+    """A term that differs: by how much, in fen, in order of discharge less as it arrived; and the facts behind it.
+
+    The amount is nothing only where its own parts cancel out and the totals are equal for that.
+    """
 
     why: Why
     amount: Fen
@@ -158,7 +161,8 @@ class _Layer:
         terms = tuple(self._terms())
         arrived, in_order = self._orders.arrived.paid(self._layer.id), self._orders.in_order.paid(self._layer.id)
         same = self._same(terms) if arrived == in_order and self._differs() else None
-        return LayerInTwoOrders(self._layer, arrived, in_order, tuple(term for term in terms if term.amount), same)
+        reasons = tuple(term for term in terms if term.amount or (same is Same.OFFSET and _parts(term)))
+        return LayerInTwoOrders(self._layer, arrived, in_order, reasons, same)
 
     def _terms(self) -> Iterator[Reason]:
         """Every term of the difference; their amounts add up to it."""
@@ -248,7 +252,7 @@ class _Layer:
 
     def _same(self, terms: Sequence[Reason]) -> Same:
         """Why the totals are equal, given every term of their difference."""
-        if any(term.amount or (term.why not in _WHOLE and (term.slices or term.stood or term.cuts)) for term in terms):
+        if any(term.amount or _parts(term) for term in terms):
             return Same.OFFSET
         if any(each.grant for each in self._arrived):
             return Same.LAST_APPLICATION
@@ -262,6 +266,11 @@ class _Layer:
     def _names(self, entries: Sequence[int]) -> tuple[str, ...]:
         settled = [entry for entry in sorted(entries) if isinstance(self._orders.ledger.entries[entry].fact, Settled)]
         return tuple(map(self._name, settled))
+
+
+def _parts(term: Reason) -> bool:
+    """Whether a term has parts that differ, also where they come to nothing together."""
+    return term.why not in _WHOLE and bool(term.slices or term.stood or term.cuts)
 
 
 # ── slices of the year's base ─────────────────────────────────────────────────────────────────────────────────
