@@ -227,6 +227,25 @@ def audit(
     raise typer.Exit(audit_order(psn_no, year, region=region, as_json=as_json, events=events, packs=packs))
 
 
+@app.command()
+def pending(
+    year: Annotated[
+        int | None, typer.Argument(metavar="YEAR", min=2000, max=2199, help="Last year, if not given.")
+    ] = None,
+    region: RegionOption = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="DAY", help="Who had not applied by then; 1 May of the next year.")
+    ] = None,
+    as_json: JsonOption = False,
+    events: EventsOption = None,
+    packs: PacksOption = None,
+) -> None:
+    """Who could be paid on application for a year and has not applied, the highest amounts first."""
+    from workers.correction_commands import list_pending
+
+    raise typer.Exit(list_pending(year, region=region, by=by, as_json=as_json, events=events, packs=packs))
+
+
 @packs_app.command("list")
 def packs_list(packs: PacksOption = None) -> None:
     """List the packs: region, name, layers with their first days, readings, digest."""

@@ -1,6 +1,8 @@
 """The commands around corrections: reverse with a preview, audit the order of arrival, list who has not applied."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -9,10 +11,17 @@ from uuid import uuid4
 
 import orjson
 import typer
+from pydantic_core import PydanticCustomError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from contracts.fields import parse_day
 from workers.desk.order import two_orders
 from workers.desk.order_page import order_page, order_written
 from workers.desk.order_why import why
+from workers.desk.pending import Progress as Told
+from workers.desk.pending import pending_of, regions_paid_on_application
+from workers.desk.pending_page import pending_table
 from workers.desk.person_year import person_years
 from workers.desk.preview_page import reversal_page
 from workers.desk.reversal import TriedReversal, refusal_text, reversed_event, try_reversal
@@ -108,6 +117,49 @@ def audit_order(
         return Exit.OK
 
     return asking(job, events=events, packs=packs)
+
+
+def list_pending(
+    number: int | None, *, region: str | None, by: str | None, as_json: bool, events: Path | None, packs: Path | None
+) -> Exit:
+    """List who could be paid on application for a year and has not applied; last year, where none is named."""
+    today = datetime.now(BEIJING).date()
+    year = today.year - 1 if number is None else number
+    try:
+        day = parse_day(f"{year + 1}-05-01" if by is None else by)
+    except PydanticCustomError as error:
+        complain(f"--by: {error.message()}")
+        return Exit.USAGE
+
+    async def job(source: Source) -> Exit:
+        meant = None if region is None else _ledger_region(source, region)
+        there = regions_paid_on_application(source, year)
+        if meant is not None and meant not in there:
+            raise Answered(Exit.USAGE, f"--region: nothing is paid on application there for {year}")
+        with _bars() as (scanned, judged):
+            found = await pending_of(source, year, region=meant, by=day, scanned=scanned, judged=judged)
+        if as_json:
+            for each in found:
+                _print_json(each.written(today.isoformat()))
+        else:
+            typer.echo(pending_table(found, today.isoformat()), nl=False)
+        return Exit.OK
+
+    return asking(job, events=events, packs=packs)
+
+
+@contextmanager
+def _bars() -> Iterator[tuple[Told, Told]]:
+    """Two bars on standard error, if that is a terminal: partitions looked through, persons read."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+
+        def bar(words: str) -> Told:
+            task = progress.add_task(words, total=None)
+            return lambda done, total: progress.update(task, completed=done, total=total)
+
+        yield bar("partitions"), bar("persons")
 
 
 def _ledger_region(source: Source, region: str) -> str:
