@@ -75,7 +75,7 @@ def application(application_id: str, applied_on: str, **changes: Any) -> Event:
 
 
 def lines(events: Iterable[Event]) -> list[bytes]:
-    return [json.dumps(event).encode() for event in events]
+    return [json.dumps(event, separators=(",", ":")).encode() for event in events]
 
 
 def source_of(*events: Event, packs: PackSet = PACKS) -> FileSource:
