@@ -3,6 +3,7 @@
 After a wanted change, `python -m tests.test_readme` writes the example anew; read the difference.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -18,8 +19,25 @@ from contracts.payout import READ_PAYOUT
 from workers.adjudication.explain import explain
 from workers.cli import app
 from workers.contracts_book.examples import SETTLED
+from workers.desk.preview_page import reversal_page
+from workers.desk.reversal import reversed_event, try_reversal
+from workers.desk.source import FileSource
 from workers.settings import PREFIX, Settings
 from workers.settlement.offline import Settler
+
+SECOND_BILL = {
+    "msgid": "H33010000001202109011115000001",
+    "setl_id": "S2021-0002",
+    "mdtrt_id": "M2021-0002",
+    "begndate": "2021-08-22",
+    "enddate": "2021-09-01",
+    "setl_time": "2021-09-01T11:15:00+08:00",
+    "medfee_sumamt": "180000.00",
+    "inscp_scp_amt": "160000.00",
+    "hifp_pay": "90000.00",
+    "hifmi_pay": "30000.00",
+}
+"""A longer stay in September: 180,000.00, of which the platform has paid 120,000.00."""
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -59,6 +77,21 @@ def shown() -> dict[str, str]:
     }
 
 
+def preview() -> str:
+    """What the desk shows for taking the first of the two bills back that the README tells of."""
+    bills = [json.loads(block("event")) | changes for changes in ({}, SECOND_BILL)]
+    source = FileSource(load_directory(None), [json.dumps(bill).encode() for bill in bills])
+    first = bills[0]
+    event = reversed_event(first["psn_no"], first["setl_id"], msgid="R1", setl_time="2021-12-01T09:00:00+08:00")
+    tried = asyncio.run(try_reversal(source, event, first["psn_no"]))
+    page = reversal_page(first["setl_id"], first["psn_no"], tried.trial.effect, tried.moved, tried.trial.signals)
+    return page.partition("\n三、")[0]
+
+
+def test_the_preview_is_what_the_desk_shows():
+    assert block("preview") == preview()
+
+
 def test_the_event_is_the_published_example():
     assert json.loads(block("event")) == SETTLED
 
@@ -78,7 +111,7 @@ def commands(group: typer.Typer, before: str = "yidan") -> Iterator[str]:
 
 
 def test_the_commands_are_those_of_the_command_line():
-    listed = {re.sub(r"`|( [A-Z_]+)*`$", "", row[0]) for row in table("commands")}
+    listed = {re.sub(r"`|( [A-Z[-].*)?`$", "", row[0]) for row in table("commands")}
     assert listed == set(commands(app))
 
 
@@ -117,6 +150,6 @@ def test_decisions_say_context_choice_and_consequence():
 
 if __name__ == "__main__":
     text = README
-    for mark, says in shown().items():
+    for mark, says in (*shown().items(), ("preview", preview())):
         text = text.replace(block(mark), says)
     (ROOT / "README.md").write_text(text, encoding="utf-8")

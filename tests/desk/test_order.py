@@ -203,6 +203,15 @@ def test_the_page_and_the_json_say_the_same_and_totals_add_up():
     assert sum(float(each["layers"][-1]["difference"]) for each in written["entries"]) == 100
 
 
+def test_within_a_day_the_time_of_settlement_counts_and_within_a_moment_the_arrival():
+    day = "2021-06-01"
+    late, noon = {"setl_time": f"{day}T20:00:00+08:00"}, {"setl_time": f"{day}T12:00:00+08:00"}
+    same = {"setl_time": f"{day}T04:00:00+00:00"}  # noon, written in another offset
+    events = (bill("A", day, "2303", 1, **late), bill("B", day, "2303", 1, **noon), bill("C", day, "2303", 1, **same))
+    orders, _ = audited(2021, *events)
+    assert orders.in_order.order == (1, 2, 0)
+
+
 def test_a_reversed_settlement_takes_no_part():
     reversed_ = {"type": "reversed", "msgid": "R", "setl_id": "A", "psn_no": PERSON}
     events = (bill("A", "2021-06-01", "2303", 40_000), bill("B", "2021-03-01", "2303", 30_000))
