@@ -205,9 +205,9 @@ def test_the_page_and_the_json_say_the_same_and_totals_add_up():
 
 def test_within_a_day_the_time_of_settlement_counts_and_within_a_moment_the_arrival():
     day = "2021-06-01"
-    late, noon = {"setl_time": f"{day}T20:00:00+08:00"}, {"setl_time": f"{day}T12:00:00+08:00"}
-    same = {"setl_time": f"{day}T04:00:00+00:00"}  # noon, written in another offset
-    events = (bill("A", day, "2303", 1, **late), bill("B", day, "2303", 1, **noon), bill("C", day, "2303", 1, **same))
+    # The last two are one moment, written in two offsets.
+    times = (f"{day}T20:00:00+08:00", f"{day}T12:00:00+08:00", f"{day}T04:00:00+00:00")
+    events = [bill(f"S{number}", day, "2303", 1, setl_time=time) for number, time in enumerate(times)]
     orders, _ = audited(2021, *events)
     assert orders.in_order.order == (1, 2, 0)
 

@@ -75,6 +75,24 @@ def test_a_top_up_and_a_clawback_are_not_set_off_against_each_other():
     assert totals.all.net == 0
 
 
+def test_a_reversal_gives_a_person_back_what_a_correction_had_asked_back():
+    stripped = {
+        "type": "identity_changed",
+        "psn_no": PERSON,
+        "psn_idet": [],
+        "known_at": "2022-01-01T00:00:00+08:00",
+    }
+    found = tried(source_of(bill("A", "2021-03-02", "2303", 10_000), stripped), "A")
+    # The hospital received 7,000; the identity turned out to be wrong and 7,000 were asked of the person.
+    assert found.moved.totals.by_payee == {Payee.INSTITUTION: Flow(returned=700_000), Payee.PERSON: Flow(paid=700_000)}
+    assert found.moved.totals.all.net == 0
+    assert found.trial.counts.moved == {
+        ("331000", "assistance_inpatient", Movement.RETURNED): 700_000,
+        ("331000", "assistance_inpatient", Movement.PAID): 700_000,
+    }
+    assert "付给个人" in reversal_page("A", PERSON, "reversed", found.moved, [])
+
+
 def test_signals_that_would_be_withdrawn_are_told():
     # 142,000 in scope: 50,000 × 0.70 + 92,000 × 0.75 is more than the cap of 100,000.
     source = source_of(bill("A", "2021-03-02", "2303", 142_000), bill("B", "2021-04-02", "2303", 1_000))

@@ -96,7 +96,7 @@ class Totals:
             payee = line["payee"]
             if not line["payable"] or payee is None:
                 continue
-            way, amount = movement_of(payout, line)
+            way, amount = movement_of(line)
             whose = Payee(payee)
             for sums in (
                 self.all,
@@ -154,13 +154,13 @@ def summary(payouts: Iterable[CombinedPayout], totals: Totals | None = None) -> 
                 payout.get("application_id"),
                 payout.get("fixmedins_code"),
                 payout["revision"],
-                tuple(_layer(payout, line) for line in payout["lines"] if fen_of(line["delta"])),
+                tuple(_layer(line) for line in payout["lines"] if fen_of(line["delta"])),
             )
         )
     return Movements(tuple(changes), totals, labels)
 
 
-def _layer(payout: CombinedPayout, line: Line) -> LayerMove:
+def _layer(line: Line) -> LayerMove:
     after = fen_of(line["fund_payamt"])
     payee = line["payee"]
     return LayerMove(
@@ -169,7 +169,7 @@ def _layer(payout: CombinedPayout, line: Line) -> LayerMove:
         line["fund_pay_type"],
         after - fen_of(line["delta"]),
         after,
-        movement_of(payout, line)[0] if line["payable"] else None,
+        movement_of(line)[0] if line["payable"] else None,
         None if payee is None else Payee(payee),
     )
 

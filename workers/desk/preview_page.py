@@ -20,6 +20,14 @@ WAYS: Final[Mapping[Movement, str]] = {
 }
 """How each way is headed. A clawback is asked for only when somebody has decided so."""
 
+_WHOSE: Final[Mapping[Movement, str]] = {
+    Movement.PAID: "付给{}",
+    Movement.TOP_UP: "补付{}",
+    Movement.RETURNED: "{}退回",
+    Movement.CLAWBACK: "{}应退待定",
+}
+"""Who gives and who takes, beside the layer that it is about."""
+
 _PLATFORM: Final = "平台退回，不经本系统"
 _SIGNAL_STATES: Final = {"raised": "新增", "withdrawn": "撤回"}
 
@@ -82,7 +90,7 @@ def _with_words_last(rows: list[list[str]], *, left: int) -> list[str]:
 def _whose(layer: LayerMove) -> str:
     if layer.way is None or layer.payee is None:
         return _PLATFORM
-    return f"{PAYEE_TEXTS[layer.payee]}{WAYS[layer.way]}"
+    return _WHOSE[layer.way].format(PAYEE_TEXTS[layer.payee])
 
 
 def totals_sections(page: Page, totals: Totals) -> None:

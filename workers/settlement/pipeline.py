@@ -14,7 +14,6 @@ from contracts.money import Fen, parse_yuan
 from contracts.payout import CombinedPayout, Line
 from contracts.signals import Signal
 from contracts.topics import INPUTS
-from contracts.vocabulary import Kind
 from workers.adjudication.books import Books, Outcome
 from workers.adjudication.refuse import RefusedError
 from workers.settlement.decode import decode
@@ -28,7 +27,10 @@ from workers.settlement.validate import refuse_card_numbers, refuse_misplaced
 
 
 class Movement(StrEnum):
-    """How money moved: at discharge or on application, back by a reversal, or by a correction, one way or the other."""
+    """How money moved: at discharge or on application, back by a reversal, or by a correction, one way or the other.
+
+    A reversal also pays: a person gets back what a correction had asked back of the settlement.
+    """
 
     PAID = "paid"
     RETURNED = "returned"
@@ -36,13 +38,13 @@ class Movement(StrEnum):
     CLAWBACK = "clawback"
 
 
-def movement_of(payout: CombinedPayout, line: Line) -> tuple[Movement, Fen]:
+def movement_of(line: Line) -> tuple[Movement, Fen]:
     """Which way a payable line moves money, and how much of it, never negative."""
     correction = line.get("correction")
     if correction is not None:
         way = Movement(correction)
     else:
-        way = Movement.RETURNED if payout["kind"] == Kind.REVERSAL else Movement.PAID
+        way = Movement.RETURNED if line["delta"].startswith("-") else Movement.PAID
     return way, parse_yuan(line["delta"].removeprefix("-"))
 
 
@@ -158,7 +160,7 @@ def _count(counts: Counts, payout: CombinedPayout) -> None:
     for line in payout["lines"]:
         counts.lines[line["layer"], line["reason"] or line["status"]] += 1
         if line["payable"]:
-            movement, amount = movement_of(payout, line)
+            movement, amount = movement_of(line)
             counts.moved[region, line["layer"], movement] += amount
 
 
