@@ -121,6 +121,7 @@ def reverse(
     setl_id: Annotated[str, typer.Argument(metavar="SETL_ID")],
     psn_no: Annotated[str, typer.Option("--psn-no", metavar="PSN_NO", help="Whose settlement it is.")],
     preview: Annotated[bool, typer.Option("--preview", help="Show what it would change; send nothing.")] = False,
+    unseen: Annotated[bool, typer.Option("--unseen", help="Send it even if no such settlement has come yet.")] = False,
     as_json: JsonOption = False,
     events: EventsOption = None,
     packs: PacksOption = None,
@@ -133,7 +134,7 @@ def reverse(
     """
     from workers.correction_commands import ReverseOrder, reverse_settlement
 
-    order = ReverseOrder(setl_id, psn_no, preview, as_json, events, packs, msgid, setl_time)
+    order = ReverseOrder(setl_id, psn_no, preview, unseen, as_json, events, packs, msgid, setl_time)
     raise typer.Exit(reverse_settlement(order))
 
 

@@ -41,6 +41,7 @@ class ReverseOrder:
     setl_id: str
     psn_no: str
     preview: bool
+    unseen: bool
     as_json: bool
     events: Path | None
     packs: Path | None
@@ -51,6 +52,7 @@ class ReverseOrder:
 def reverse_settlement(order: ReverseOrder) -> Exit:
     """Show what a reversal would change; then send it, unless only a preview was asked for or it would be refused.
 
+    A settlement that has not come is mistyped more often than it is late: its reversal is sent only if that was said.
     With a file of events nothing is sent: the event is standard output's only line, to be appended to such a file, and
     the page goes to standard error without the person's number.
     """
@@ -74,6 +76,9 @@ def reverse_settlement(order: ReverseOrder) -> Exit:
         if order.as_json:
             _print_json(reversal.written(sent=False))
         complain(refusal_text(reversal.refused))
+        return Exit.BAD_DATA
+    if reversal.trial.effect == "remembered" and not (order.preview or order.unseen):
+        complain("SETL_ID: no such settlement of this person has come: mend it, or say --unseen to have it remembered")
         return Exit.BAD_DATA
     if order.events is not None and not order.preview:
         if not order.as_json:

@@ -105,6 +105,14 @@ def test_a_settlement_that_never_came_would_be_remembered(events: Path) -> None:
     assert "没有收到过该结算号" in done.stdout.decode()
 
 
+def test_a_mistyped_settlement_is_not_sent_unless_it_is_said_to_be_unseen(events: Path) -> None:
+    mistyped = reverse("Z", "--events", events)
+    assert (mistyped.returncode, mistyped.stdout) == (65, b"")
+    assert b"--unseen" in mistyped.stderr
+    meant = reverse("Z", "--unseen", "--events", events)
+    assert (meant.returncode, json.loads(meant.stdout)["setl_id"]) == (0, "Z")
+
+
 def test_an_audit_of_the_order_for_people_and_for_machines(events: Path) -> None:
     page = yidan("audit", "--order", PERSON, "2021", "--events", events)
     assert page.returncode == 0
