@@ -17,7 +17,7 @@ from contracts.pack import Layer, Pack, PackSet, Row
 from tests.adjudication.telling import tell
 from workers.rehearsal.auditor import Answer, Auditor
 from workers.rehearsal.auditor_bill import Account, layers_for, pack_for, rates, written
-from workers.rehearsal.auditor_facts import ledger_of, ledgers
+from workers.rehearsal.auditor_facts import accepted, ledger_of, ledgers
 
 Event = dict[str, Any]
 Draw = Callable[..., Any]
@@ -243,8 +243,8 @@ class Story:
         """Assistance that reports all that the other layers leave, where it comes after them."""
         if pack_for(self.packs, event["insuplc_admdvs"]) is None or "maf_pay" in event:
             return event
-        trial = ledgers([*self.auditor.facts, event | {"setl_id": "a trial"}], self.packs)
-        left = trial[ledger_of(self.packs, event)].bills[-1].self_pay
+        trial = accepted(event | {"setl_id": "a trial"}, self.packs)
+        left = ledgers([*self.auditor.facts, trial])[ledger_of(trial)].bills[-1].self_pay
         return event | {"maf_pay": written(left)} if left else event
 
     def place(self) -> str:
@@ -285,7 +285,7 @@ class Story:
         if layers and manner == "reach":
             layer = self.draw(st.sampled_from(layers))
             point = self.draw(st.sampled_from(thresholds(layer)))
-            year = self.auditor.years.get(ledger_of(self.packs, event))
+            year = self.auditor.years.get(ledger_of(accepted(event, self.packs)))
             base = Fraction(0) if year is None else year.accounts.get(layer.id, Account()).base
             missing = point - int(base * YUAN)
             wanted = missing if missing > 0 else point

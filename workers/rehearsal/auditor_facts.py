@@ -1,27 +1,29 @@
 """What is known about one person, and what their years look like if nothing else is: the auditor's replay.
 
-`ledgers` starts from the bare list of accepted facts every time. Settlements and reversals come first; the facts that
-change a year from outside it (identity lists, balances carried in, decided applications, voided messages) stand below,
-each in a function of its own.
+`ledgers` starts from the bare list of accepted facts every time, each with the packs that were in use when it came.
+Settlements and reversals come first; the facts that change a year from outside it (adopted packs, identity lists,
+balances carried in, decided applications, voided messages) stand below, each in a function of its own.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 
 from contracts.pack import ApplicationRule, Layer, Pack, PackSet
 from workers.rehearsal.auditor_bill import (
+    FUNDS,
+    HOSPITAL_PART,
     Account,
     Accounts,
     Bill,
     Decided,
     Event,
-    care_of,
     codes_valid,
     from_fen,
     layers_for,
     owed,
+    owned_fields,
     pack_for,
     settle,
     why_nothing,
@@ -51,7 +53,6 @@ Entry = Bill | Grant
 class Ledger:
     """One benefit year with the facts known: its live entries in arrival order, and the accounts after them."""
 
-    pack: Pack
     accounts: Accounts
     entries: list[Entry] = field(default_factory=list)
 
@@ -76,67 +77,90 @@ def taken_back(facts: Sequence[Event]) -> set[str]:
     return {fact["setl_id"] for fact in of_type(facts, "reversed")} | voided_settlements(facts)
 
 
-def ledger_of(packs: PackSet, event: Event) -> LedgerKey:
-    """Where a settlement or a decision is booked. Year and edition follow `enddate`; a county books with its city."""
-    pack = pack_for(packs, event["insuplc_admdvs"])
+def accepted(event: Event, packs: PackSet) -> Event:
+    """The event as a fact: it remembers which packs were in use when it came."""
+    return {**event, "packs": packs}
+
+
+def pack_in_use(fact: Event) -> Pack:
+    """The pack that decided about the fact's place when the fact came."""
+    pack = pack_for(fact["packs"], fact["insuplc_admdvs"])
     assert pack is not None
-    return pack.region, int(event["enddate"][:4]) if event["type"] == "settled" else event["year"]
+    return pack
 
 
-def ledgers(facts: Sequence[Event], packs: PackSet) -> dict[LedgerKey, Ledger]:
+def ledger_of(fact: Event) -> LedgerKey:
+    """Where a fact is booked, for good. Year and edition follow `enddate`; a county books with its city."""
+    return pack_in_use(fact).region, int(fact["enddate"][:4]) if fact["type"] == "settled" else fact["year"]
+
+
+def ledgers(facts: Sequence[Event]) -> dict[LedgerKey, Ledger]:
     """Every year from scratch, in the order in which the years were opened."""
     years: dict[LedgerKey, Ledger] = {}
     gone = taken_back(facts)
     for fact in facts:
         if fact["type"] not in ("settled", "application_decided"):
             continue
-        pack, key = pack_for(packs, fact["insuplc_admdvs"]), ledger_of(packs, fact)
-        assert pack is not None
-        ledger = years.setdefault(key, Ledger(pack, opening_balances(facts, packs, key)))
+        key = ledger_of(fact)
+        ledger = years.setdefault(key, Ledger(opening_balances(facts, key)))
         if fact["type"] == "settled":
             if fact["setl_id"] not in gone:
-                ledger.entries.append(settle(fact, pack, identities_that_count(facts, fact), ledger.accounts))
+                pack, codes = decided_by(facts, fact), identities_that_count(facts, fact)
+                ledger.entries.append(settle(fact, pack, codes, ledger.accounts))
         elif is_first_of_its_id(facts, fact):
-            ledger.entries.append(granted(latest_decision(facts, fact), pack, ledger))
+            decision = latest_decision(facts, fact)
+            ledger.entries.append(granted(decision, packs_of(facts, decision), ledger))
     return years
 
 
-# Signals ────────────────────────────────────────────────────────────────────────────────────────
+# Packs in use, and packs adopted for the past ───────────────────────────────────────────────────
 
 
-def signals_standing(ledger: Ledger) -> set[tuple[str, str | None]]:
-    """What somebody must be told about the year as it stands: (kind, layer)."""
-    stands: set[tuple[str, str | None]] = set()
-    for watch in ledger.pack.watches:
-        watched = [bill for bill in ledger.bills if bill.event["enddate"] >= watch.first_day]
-        if watch.kind == "large_bill":
-            total = sum((bill.total for bill in watched), Fraction(0))
-            if watched and total * 100 >= (watch.at_least or 0):
-                stands.add(("large_bill", None))
-        elif any(is_paid_in_full(bill, watch.codes, watch.cares) for bill in watched):
-            stands.add(("zero_self_pay", None))
-    for layer, decided in last_rows(ledger).items():
-        paid = ledger.accounts[layer].paid
-        if paid and paid == decided.cap:
-            stands.add(("cap_reached", layer))
-    return stands
+def packs_of(facts: Sequence[Event], fact: Event) -> list[Pack]:
+    """Every pack that has decided about the fact, the one that decides now last.
+
+    The pack in use when the fact came, then each that was adopted since. A later decision about an application comes as
+    a fact of its own: it is the earlier ones that say what decided before it.
+    """
+    same = [fact] if fact["type"] == "settled" else same_application(facts, fact)
+    packs: list[Pack] = []
+    for known in facts:
+        adopted = bool(packs) and known["type"] == "pack_adopted" and reaches(known, fact)
+        if adopted or any(known is one for one in same):
+            packs.append(pack_in_use(known))
+    return packs or [pack_in_use(fact)]
 
 
-def last_rows(ledger: Ledger) -> dict[str, Decided]:
-    """The row of each layer that counted last, at a bill or an approved application: its cap is the one watched."""
-    rows: dict[str, Decided] = {}
-    for entry in ledger.entries:
-        for line in entry.lines if isinstance(entry, Bill) else (entry,):
-            if line.decided is not None:
-                rows[line.layer.id] = line.decided
-    return rows
+def decided_by(facts: Sequence[Event], fact: Event) -> Pack:
+    """The pack that decides about the fact now."""
+    return packs_of(facts, fact)[-1]
 
 
-def is_paid_in_full(bill: Bill, codes: frozenset[str] | None, cares: Iterable[str] | None) -> bool:
-    """A bill that leaves the person nothing to pay, of the people and the care that are watched."""
-    of_the_people = codes is None or bool(bill.codes & codes)
-    of_the_care = cares is None or care_of(bill.event) in {str(care) for care in cares}
-    return of_the_people and of_the_care and bill.total > 0 and bill.self_pay == 0
+def reaches(adoption: Event, fact: Event) -> bool:
+    """Whether a fact is one of those that an adoption speaks of: its ledger, its place and its day."""
+    pack = pack_in_use(adoption)
+    decides_now = pack_for(adoption["packs"], fact["insuplc_admdvs"])
+    day = fact["enddate"] if fact["type"] == "settled" else f"{fact['year']}-12-31"
+    return ledger_of(fact) == (pack.region, adoption["year"]) and decides_now is pack and day >= adoption["first_day"]
+
+
+def moved_by(facts: Sequence[Event], adoption: Event) -> list[Event]:
+    """The live settlements and decided applications that an adoption takes from another pack."""
+    gone = taken_back(facts)
+    live = [fact for fact in of_type(facts, "settled") if fact["setl_id"] not in gone]
+    decided = [latest_decision(facts, fact) for fact in of_type(facts, "application_decided")]
+    latest = [fact for at, fact in enumerate(decided) if all(fact is not other for other in decided[:at])]
+    digest = pack_in_use(adoption).digest
+    return [fact for fact in [*live, *latest] if reaches(adoption, fact) and decided_by(facts, fact).digest != digest]
+
+
+def moves_reported_money(settled: Event, before: Pack, after: Pack) -> bool:
+    """Whether what the platform has reported would stand on another layer's line, or leave or enter the lines."""
+    stood, would_stand = (
+        {name: layer.id for layer in layers for name in owned_fields(layers, layer, settled)}
+        for layers in (layers_for(before, settled["enddate"]), layers_for(after, settled["enddate"]))
+    )
+    return any(yuan(settled.get(name)) and stood.get(name) != would_stand.get(name) for name in (*FUNDS, HOSPITAL_PART))
 
 
 # Identity lists ─────────────────────────────────────────────────────────────────────────────────
@@ -158,13 +182,9 @@ def identities_that_count(facts: Sequence[Event], settled: Event) -> frozenset[s
 # Balances carried in ────────────────────────────────────────────────────────────────────────────
 
 
-def opening_statement(facts: Sequence[Event], packs: PackSet, key: LedgerKey) -> Event | None:
+def opening_statement(facts: Sequence[Event], key: LedgerKey) -> Event | None:
     """The statement of the year that was known last."""
-    statements = [
-        fact
-        for fact in of_type(facts, "carried_in")
-        if (pack := pack_for(packs, fact["insuplc_admdvs"])) is not None and (pack.region, fact["year"]) == key
-    ]
+    statements = [fact for fact in of_type(facts, "carried_in") if ledger_of(fact) == key]
     return max(statements, key=lambda fact: moment(fact["known_at"]), default=None)
 
 
@@ -174,9 +194,9 @@ def opening_of(statement: Event | None) -> Accounts:
     return {layer: Account(yuan(balance["base"]), yuan(balance["paid"])) for layer, balance in balances.items()}
 
 
-def opening_balances(facts: Sequence[Event], packs: PackSet, key: LedgerKey) -> Accounts:
+def opening_balances(facts: Sequence[Event], key: LedgerKey) -> Accounts:
     """What the year's layers had counted and paid before its first entry, by the statement known last."""
-    return opening_of(opening_statement(facts, packs, key))
+    return opening_of(opening_statement(facts, key))
 
 
 # Decided applications ───────────────────────────────────────────────────────────────────────────
@@ -220,14 +240,20 @@ def faults_of_decision(decision: Event, rule: ApplicationRule) -> set[str]:
     return holding if decision["approved"] else set()
 
 
-def granted(decision: Event, pack: Pack, ledger: Ledger) -> Grant:
-    """An approved decision pays min(cap, round(F(max(0, base − other_assistance)))) − paid, on what came before it."""
-    layer = layer_on_application(pack, decision["year"])
-    assert layer is not None
+def granted(decision: Event, packs: Sequence[Pack], ledger: Ledger) -> Grant:
+    """An approved decision pays min(cap, round(F(max(0, base − other_assistance)))) − paid, on what came before it.
+
+    A layer that the pack no longer has pays nothing.
+    """
+    pack = packs[-1]
+    having = (layer_on_application(earlier, decision["year"]) for earlier in reversed(packs))
+    layer = next(layer for layer in having if layer is not None)
     assert layer.application is not None
     account = ledger.accounts.setdefault(layer.id, Account())
     if not decision["approved"]:
         return Grant(decision, pack, layer, Fraction(0))
+    if layer_on_application(pack, decision["year"]) is None:
+        return Grant(decision, pack, layer, Fraction(0), reason="not_in_force")
     who = layer.application.rows[decision["applicant"]]
     row = next(row for row in layer.rows if row.who == who)
     counted = max(Fraction(0), account.base - yuan(decision["other_assistance"]))

@@ -15,9 +15,9 @@ def name_of(entry: Entry) -> str:
     return f"application {entry.decision['application_id']}" if isinstance(entry, Grant) else entry.event["setl_id"]
 
 
-def paid_by_layer(bill: Bill) -> dict[str, Fraction]:
-    """What each layer pays for the bill."""
-    return {line.layer.id: line.paid for line in bill.lines}
+def paid_by_layer(entry: Entry) -> dict[str, Fraction]:
+    """What each layer pays for the bill, or the one layer for the application."""
+    return {line.layer.id: line.paid for line in ([entry] if isinstance(entry, Grant) else entry.lines)}
 
 
 def yuan_said(line: Mapping[str, Any]) -> Fraction:
@@ -34,6 +34,8 @@ def received(history: Sequence[Payout], layer: str, payee: str) -> Fraction:
 def heading(event: Event, name: str, kind: str, revision: int) -> Payout:
     """What every payout begins with: its name, why it was written and how often something was said."""
     cause = {key: event[key] for key in ("type", "msgid", "application_id", "known_at") if key in event}
+    if event["type"] == "pack_adopted":
+        cause["type"] = "pack_changed"
     return {
         "type": "combined_payout",
         "kind": kind,
@@ -59,6 +61,21 @@ def bill_payout(bill: Bill) -> Payout:
     if bill.others:
         payout["other_payments"] = {name: written(amount) for name, amount in bill.others.items()}
     return payout
+
+
+def lines_of_dropped_layers(history: Sequence[Payout], paid: Mapping[str, Fraction]) -> list[dict[str, Any]]:
+    """The layers that were shown before and that the pack no longer has, which therefore pay nothing."""
+    lines = history[-1]["lines"] if history else []
+    dropped = {line["layer"]: line for line in lines if line["layer"] not in paid}
+    shown = {"status": "nothing", "reason": "not_in_force", "fund_payamt": "0.00"}
+    return [{key: line[key] for key in ("layer", "label", "fund_pay_type")} | shown for line in dropped.values()]
+
+
+def in_sequence(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines, numbered from one."""
+    for seq, line in enumerate(lines, start=1):
+        line["seq"] = seq
+    return lines
 
 
 def line_shown(seq: int, line: Line, insutype: str) -> dict[str, Any]:
