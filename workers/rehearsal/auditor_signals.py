@@ -23,7 +23,7 @@ Years = Mapping[LedgerKey, Ledger]
 
 @dataclass
 class Held:
-    """A person's balance of one layer's money for one entry after each event, and whether the event decided about it."""
+    """A person's balance of one layer's money for one entry after each event, and whether that event decided it."""
 
     balances: list[tuple[Fraction, bool]] = field(default_factory=list)
 
