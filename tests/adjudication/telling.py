@@ -22,7 +22,7 @@ def tell(number: int, event: Mapping[str, Any]) -> str:
     money = [name for name in event if name.endswith("_pay") or name == "hosp_part_amt"]
     funds = " ".join(f"{name} {event[name]}" for name in money if name not in PARTS)
     flags = [
-        *event["exclusions"],
+        *(event.get("exclusions") or ()),
         {True: "subsidised", False: "not subsidised", None: ""}[event.get("premium_subsidised")],
     ]
     place = f"{event['insuplc_admdvs']} insutype {event['insutype']} med_type {event['med_type']:<4}"

@@ -50,7 +50,10 @@ def adopt(books: Books, shelf: Shelf, event: PackAdopted) -> Outcome:
 
 
 def to_move(books: Books, entries: Sequence[Entry], pack: Pack, first_day: Day) -> list[int]:
-    """The live entries that the pack decides now, were decided under another text, and lie in the days meant."""
+    """The live entries that the pack decides now, were decided under another text, and lie in the days meant.
+
+    A withdrawn application stays where it is if the pack pays nothing on application: it has nothing to be priced.
+    """
     moved = []
     for index, entry in enumerate(entries):
         fact = entry.fact
@@ -60,6 +63,7 @@ def to_move(books: Books, entries: Sequence[Entry], pack: Pack, first_day: Day) 
             and entry.digest != pack.digest
             and day >= first_day
             and books.packs.for_region(fact.insuplc_admdvs) is pack
+            and (isinstance(fact, Settled) or fact.approved or layer_applied_for(pack, fact.year) is not None)
         ):
             moved.append(index)
     return moved

@@ -15,7 +15,7 @@ from contracts.journal import (
     person_field,
     year_field,
 )
-from contracts.pack import Layer
+from contracts.pack import Pack
 from contracts.payout import Cause
 from contracts.vocabulary import Refusal
 from workers.adjudication.application import check, layer_applied_for
@@ -33,16 +33,14 @@ def decide_application(books: Books, shelf: Shelf, event: ApplicationDecided) ->
     `no_pack_for_region`, `nothing_is_paid_on_application_here` and `decision_contradicts_itself`.
     """
     pack = books.pack_for(event.insuplc_admdvs)
-    layer = layer_applied_for(pack, event.year)
-    if layer is None:
-        raise RefusedError(
-            Refusal.NOTHING_IS_PAID_ON_APPLICATION_HERE, "insuplc_admdvs", "this region pays no layer on application"
-        )
     ledger: Ledger = (event.psn_no, pack.region, event.year)
     mark_name = application_field(event.psn_no, event.application_id)
     mark: SettlementMark | None = shelf.get(mark_name)
     if mark is not None:
-        return _decide_again(books, shelf, event, ledger, mark, layer)
+        return _decide_again(books, shelf, event, ledger, mark, pack)
+    layer = layer_applied_for(pack, event.year)
+    if layer is None:
+        raise _nothing_here()
     check(layer, event)
     year: Year = shelf.get(year_field(*ledger)) or Year()
     packs = keep_pack(shelf, pack, year)
@@ -57,9 +55,13 @@ def decide_application(books: Books, shelf: Shelf, event: ApplicationDecided) ->
 
 
 def _decide_again(
-    books: Books, shelf: Shelf, event: ApplicationDecided, ledger: Ledger, mark: SettlementMark, layer: Layer
+    books: Books, shelf: Shelf, event: ApplicationDecided, ledger: Ledger, mark: SettlementMark, pack: Pack
 ) -> Outcome:
-    """A later decision about the same application takes the place of the earlier one."""
+    """A later decision about the same application takes the place of the earlier one, under the pack in use.
+
+    Taking money back needs no conditions: where that pack pays nothing on application any more, the decision is booked
+    under the one that decided before.
+    """
     region, year, index = placed(mark)
     entries = read_entries(shelf, (event.psn_no, region, year))
     held = entries[index].fact
@@ -75,7 +77,14 @@ def _decide_again(
             "known_at",
             "this application was decided otherwise at this moment or for another year: send a later known_at",
         )
-    check(layer, event)
+    layer = layer_applied_for(pack, event.year)
+    if layer is None and event.approved:
+        raise _nothing_here()
+    if layer is not None:
+        check(layer, event)
+        state: Year = shelf.get(year_field(*ledger))
+        shelf.put(year_field(*ledger), replace(state, packs=keep_pack(shelf, pack, state)))
+        entries[index] = replace(entries[index], digest=pack.digest)
     cause = _cause(event)
     # Noted also where it changes no money: whoever decided has looked at what was paid.
     noted = Revision(entries[index].revision, cause, {}, {})
@@ -83,6 +92,12 @@ def _decide_again(
     shelf.put(entry_field(*ledger, index), entries[index])
     payouts, signals = fold_again(books, shelf, ledger, entries, cause)
     return Outcome("changed", payouts, signals)
+
+
+def _nothing_here() -> RefusedError:
+    return RefusedError(
+        Refusal.NOTHING_IS_PAID_ON_APPLICATION_HERE, "insuplc_admdvs", "this region pays no layer on application"
+    )
 
 
 def _cause(event: ApplicationDecided) -> Cause:

@@ -18,7 +18,7 @@ from contracts.journal import (
 from contracts.payout import Cause
 from contracts.vocabulary import Refusal
 from workers.adjudication.books import Books, Outcome
-from workers.adjudication.ledger import fold_again, layers_known
+from workers.adjudication.ledger import fold_again, former_layers
 from workers.adjudication.marks import Ledger, note_message, placed, read_entries, refuse_voided
 from workers.adjudication.payout import reversal_payout
 from workers.adjudication.refuse import BrokenInvariantError, RefusedError
@@ -53,6 +53,14 @@ def void(books: Books, shelf: Shelf, event: Voided) -> Outcome:
     """
     psn_no = event.psn_no
     meant: MessageMark = shelf.get(message_field(psn_no, event.omsgid)) or MessageMark()
+    outcome = _void(books, shelf, event, meant)
+    if outcome.effect != "reversed":
+        note_message(shelf, psn_no, event.msgid, Deed("reversed"))
+    return outcome
+
+
+def _void(books: Books, shelf: Shelf, event: Voided, meant: MessageMark) -> Outcome:
+    psn_no = event.psn_no
     settled = [deed for deed in meant.deeds if deed.what == "settled"]
     if any(deed.what == "voided" for deed in meant.deeds):
         return Outcome("repeated")
@@ -66,7 +74,6 @@ def void(books: Books, shelf: Shelf, event: Voided) -> Outcome:
         )
     if not meant.deeds:
         note_message(shelf, psn_no, event.omsgid, Deed("voided"))
-        note_message(shelf, psn_no, event.msgid, Deed("reversed"))
         return Outcome("remembered")
     if not settled or settled[0].setl_id is None:
         return Outcome("repeated")
@@ -108,8 +115,7 @@ def _take_out(books: Books, shelf: Shelf, psn_no: str, setl_id: str, mark: Settl
     shelf.put(settlement_field(psn_no, setl_id), replace(mark, reversed_by=cause["msgid"]))
     year: Year = shelf.get(year_field(*ledger))
     present = {layer.id for layer, _ in pack.layers_on(bill.enddate)}
-    known = layers_known(books, shelf, year)
-    former = [known[share.layer] for share in entry.shares if share.layer not in present]
+    former = former_layers(books, shelf, year, entry, present)
     taken_back = reversal_payout(entry, bill, pack, revision=reversal.revision, cause=cause, former=former)
     payouts, signals = fold_again(books, shelf, ledger, entries, cause, setl_id)
     return Outcome("reversed", [taken_back, *payouts], signals)

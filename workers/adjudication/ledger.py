@@ -6,7 +6,7 @@ from the start.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -31,7 +31,7 @@ from contracts.money import Fen
 from contracts.pack import Layer, Pack
 from contracts.payout import Cause, CombinedPayout
 from contracts.signals import Signal
-from contracts.vocabulary import FUND_FIELDS, Day, Kind, Reason, Refusal, Status
+from contracts.vocabulary import FUND_FIELDS, Day, Kind, LayerId, Reason, Refusal, Status
 from workers.adjudication.adjudicate import Adjudication, adjudicate
 from workers.adjudication.application import Grant, granted
 from workers.adjudication.books import Books, Outcome, keep_pack
@@ -157,7 +157,6 @@ def fold_again(
     The entries before the changed one come out as they were: the fold is deterministic, and a year is short. What a
     changed payment adds or takes goes to the person, since the hospital has billed the patient long since.
     """
-    psn_no, region, _ = ledger
     year: Year = shelf.get(year_field(*ledger))
     fold = _Fold(books, shelf, year, cause)
     entries = list(entries)
@@ -168,11 +167,12 @@ def fold_again(
         if folded != entry:
             entries[index] = folded
             shelf.put(entry_field(*ledger, index), folded)
-    pack = books.pack_of(entries[-1].digest, shelf) if entries else books.pack_for(region)
-    states, signals = changes(pack, ledger, setl_id, year, fold.accounts, fold.watched, list(of_corrections(entries)))
+    states, signals = changes(
+        fold.pack, ledger, setl_id, year, fold.accounts, fold.watched, list(of_corrections(entries))
+    )
     after = replace(year, accounts=fold.accounts, watched=fold.watched, signals=states, insured=dict(fold.insured))
-    person: Person = shelf.get(person_field(psn_no)) or Person()
-    after, twice = insured_twice(pack, shelf, person, ledger, after, setl_id)
+    person: Person = shelf.get(person_field(ledger[0])) or Person()
+    after, twice = insured_twice(fold.pack, shelf, person, ledger, after, setl_id)
     shelf.put(year_field(*ledger), after)
     return fold.payouts, signals + twice
 
@@ -189,6 +189,8 @@ class _Fold:
         self.watched: Mapping[str, int] = {}
         self.insured: Counter[str] = Counter()
         self.payouts: list[CombinedPayout] = []
+        self.pack: Pack | None = None
+        """The pack of the last live settlement, whose watches are the year's."""
 
     def take(self, entry: Entry) -> Entry:
         """The entry as it is after the fold."""
@@ -200,6 +202,7 @@ class _Fold:
         self.accounts = adjudication.accounts
         self.watched = watch(pack, bill, adjudication, entry.codes, self.watched)
         self.insured[bill.insutype] += 1
+        self.pack = pack
         adjudication = self._with_former_layers(entry, adjudication)
         after = _revised(entry, _moved(entry.shares, adjudication), self._cause)
         if after.revision != entry.revision:
@@ -233,18 +236,19 @@ class _Fold:
 
     def _with_former_layers(self, entry: Entry, adjudication: Adjudication) -> Adjudication:
         """With the layers that paid under an earlier pack and are not in this one: they pay nothing any more."""
-        layers = {decision.layer.id for decision in adjudication.decisions}
-        former = [share.layer for share in entry.shares if share.layer not in layers]
-        if not former:
-            return adjudication
-        known = layers_known(self._books, self._shelf, self._year)
-        gone = tuple(Decision(known[name], Status.NOTHING, Reason.NOT_IN_FORCE) for name in former)
-        return adjudication._replace(decisions=adjudication.decisions + gone)
+        present = {decision.layer.id for decision in adjudication.decisions}
+        former = former_layers(self._books, self._shelf, self._year, entry, present)
+        gone = tuple(Decision(layer, Status.NOTHING, Reason.NOT_IN_FORCE) for layer in former)
+        return adjudication._replace(decisions=adjudication.decisions + gone) if gone else adjudication
 
 
-def layers_known(books: Books, shelf: Shelf, year: Year) -> dict[str, Layer]:
-    """A layer of each id that any pack of the year has had, by the latest such pack."""
-    return {layer.id: layer for digest in year.packs for layer in books.pack_of(digest, shelf).layers}
+def former_layers(books: Books, shelf: Shelf, year: Year, entry: Entry, present: Collection[str]) -> list[Layer]:
+    """The layers beside those present that an entry's money has gone through, each by the latest pack that had it."""
+    former = [share.layer for share in entry.shares if share.layer not in present and any(share[2:])]
+    if not former:
+        return []
+    known = {layer.id: layer for digest in year.packs for layer in books.pack_of(digest, shelf).layers}
+    return [known[LayerId(name)] for name in former]
 
 
 def _least(entry: Entry, decision: ApplicationDecided, grant: Grant) -> Fen | None:

@@ -244,7 +244,7 @@ def reversal_payout(
     for layer in (*(layer for layer, _ in pack.layers_on(bill.enddate)), *former):
         share = shares.get(layer.id) or Share(layer.id, 0, 0)
         for payee, received in _received(share):
-            reported = layer.mode == "reported" or (share.paid != 0 and payee is None)
+            reported = payee is None and (layer.mode == "reported" or share.paid != 0)
             lines.append(
                 {
                     "seq": len(lines) + 1,

@@ -63,14 +63,6 @@ def carry_in(books: Books, shelf: Shelf, event: CarriedIn) -> Outcome:
     `opening_balance_contradicts_itself`.
     """
     pack = books.pack_for(event.insuplc_admdvs)
-    computed = {layer.id for layer in pack.layers if layer.mode != "reported"}
-    strange = sorted(set(event.layers) - computed)
-    if strange:
-        raise RefusedError(
-            Refusal.LAYER_IS_NOT_COMPUTED_HERE,
-            f"layers.{strange[0]}",
-            "carry in only layers that the region's pack computes: " + ", ".join(sorted(computed)),
-        )
     ledger: Ledger = (event.psn_no, pack.region, event.year)
     balances = {layer.value: Account(balance.base, balance.paid) for layer, balance in event.layers.items()}
     opening = Opening(event.known_at, balances)
@@ -86,6 +78,14 @@ def carry_in(books: Books, shelf: Shelf, event: CarriedIn) -> Outcome:
                 "known_at",
                 "another balance was known at this moment: send the true one with a later known_at",
             )
+    computed = {layer.id for layer in pack.layers if layer.mode != "reported"}
+    strange = sorted(set(event.layers) - computed)
+    if strange:
+        raise RefusedError(
+            Refusal.LAYER_IS_NOT_COMPUTED_HERE,
+            f"layers.{strange[0]}",
+            "carry in only layers that the region's pack computes: " + ", ".join(sorted(computed)),
+        )
     open_ledger(shelf, shelf.get(person_field(event.psn_no)) or Person(), ledger)
     shelf.put(year_field(*ledger), replace(year, opening=opening))
     cause: Cause = {"type": "carried_in", "known_at": event.known_at}

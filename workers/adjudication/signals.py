@@ -50,7 +50,7 @@ def _measure(each: Watch, bill: Settled, adjudication: Adjudication, codes: tupl
 
 
 def changes(
-    pack: Pack,
+    pack: Pack | None,
     ledger: Ledger,
     setl_id: str | None,
     year: Year,
@@ -60,10 +60,11 @@ def changes(
 ) -> tuple[Mapping[str, SignalState], list[Signal]]:
     """The signals' states after an event, and a signal for each that changed. `setl_id` is the event's settlement.
 
+    `pack` is that of the last live settlement, if there is one: its watches say from which sum on something stands.
     `corrected` are the causes that stand because of corrections; None where the event was none, and they stay.
     """
     standing: dict[SignalCause, str | None] = {}
-    for each in pack.watches:
+    for each in () if pack is None else pack.watches:
         reached = watched.get(each.kind, 0)
         if reached and reached >= (each.at_least or 1):
             standing[each.kind, None] = each.clause
@@ -118,10 +119,10 @@ def _asked_back(entry: Entry) -> Iterator[str]:
     for layer in {layer: None for revision in revisions for layer in revision.to_person}:
         moves = [(revision.to_person.get(layer, 0), _decides(entry, revision.cause)) for revision in revisions]
         held = now.get(layer, 0) - sum(move for move, _ in moves)
-        most = max(0, held)
+        most = held
         for move, decided in moves:
             held += move
-            most = max(0, held) if decided else max(most, held)
+            most = held if decided else max(most, held)
         if held < most:
             yield layer
 
@@ -133,7 +134,7 @@ def _decides(entry: Entry, cause: Cause) -> bool:
 
 
 def insured_twice(
-    pack: Pack, shelf: Shelf, person: Person, ledger: Ledger, year: Year, setl_id: str | None
+    pack: Pack | None, shelf: Shelf, person: Person, ledger: Ledger, year: Year, setl_id: str | None
 ) -> tuple[Year, list[Signal]]:
     """The ledger's year after a look at the person's other ledgers of that year, and the signal if one changed.
 
@@ -167,8 +168,8 @@ def _name(kind: SignalKind, layer: LayerId | None) -> str:
     return f"{kind}:{layer or ''}"
 
 
-def _clause(pack: Pack, kind: SignalKind) -> str | None:
-    return next((each.clause for each in pack.watches if each.kind == kind), None)
+def _clause(pack: Pack | None, kind: SignalKind) -> str | None:
+    return None if pack is None else next((each.clause for each in pack.watches if each.kind == kind), None)
 
 
 def _signal(ledger: Ledger, cause: SignalCause, state: SignalState, setl_id: str | None, clause: str | None) -> Signal:

@@ -21,7 +21,7 @@ from workers.rehearsal.auditor_facts import (
     ledgers,
     taken_back,
 )
-from workers.rehearsal.auditor_judge import judged
+from workers.rehearsal.auditor_judge import judged, message_seen
 from workers.rehearsal.auditor_signals import Signal, Told
 from workers.rehearsal.auditor_words import (
     Payout,
@@ -70,6 +70,8 @@ class Auditor:
     def take(self, event: Event) -> Answer:
         """Judge one event and, if it is accepted, say everything that follows from knowing it."""
         refusals, without_effect = judged(self.facts, event, self.packs)
+        if without_effect:
+            self.facts.append(message_seen(event))
         if refusals or without_effect:
             return Answer(refusals=refusals, without_effect=without_effect)
         bills_before = {bill.event["setl_id"]: bill for ledger in self.years.values() for bill in ledger.bills}

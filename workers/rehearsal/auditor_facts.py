@@ -12,8 +12,6 @@ from fractions import Fraction
 
 from contracts.pack import ApplicationRule, Layer, Pack, PackSet
 from workers.rehearsal.auditor_bill import (
-    FUNDS,
-    HOSPITAL_PART,
     Account,
     Accounts,
     Bill,
@@ -23,8 +21,8 @@ from workers.rehearsal.auditor_bill import (
     from_fen,
     layers_for,
     owed,
-    owned_fields,
     pack_for,
+    reported_for,
     settle,
     why_nothing,
     yuan,
@@ -99,7 +97,7 @@ def ledgers(facts: Sequence[Event]) -> dict[LedgerKey, Ledger]:
     years: dict[LedgerKey, Ledger] = {}
     gone = taken_back(facts)
     for fact in facts:
-        if fact["type"] not in ("settled", "application_decided"):
+        if fact["type"] not in ("settled", "application_decided", "carried_in"):
             continue
         key = ledger_of(fact)
         ledger = years.setdefault(key, Ledger(opening_balances(facts, key)))
@@ -107,9 +105,9 @@ def ledgers(facts: Sequence[Event]) -> dict[LedgerKey, Ledger]:
             if fact["setl_id"] not in gone:
                 pack, codes = decided_by(facts, fact), identities_that_count(facts, fact)
                 ledger.entries.append(settle(fact, pack, codes, ledger.accounts))
-        elif is_first_of_its_id(facts, fact):
+        elif fact["type"] == "application_decided" and is_first_of_its_id(facts, fact):
             decision = latest_decision(facts, fact)
-            ledger.entries.append(granted(decision, packs_of(facts, decision), ledger))
+            ledger.entries.append(granted(decision, decided_by(facts, decision), ledger))
     return years
 
 
@@ -119,8 +117,8 @@ def ledgers(facts: Sequence[Event]) -> dict[LedgerKey, Ledger]:
 def packs_of(facts: Sequence[Event], fact: Event) -> list[Pack]:
     """Every pack that has decided about the fact, the one that decides now last.
 
-    The pack in use when the fact came, then each that was adopted since. A later decision about an application comes as
-    a fact of its own: it is the earlier ones that say what decided before it.
+    The pack in use when the fact came, then each that was adopted since. A later decision on an application is decided
+    anew; a pack that pays nothing on application decides none.
     """
     same = [fact] if fact["type"] == "settled" else same_application(facts, fact)
     packs: list[Pack] = []
@@ -128,6 +126,8 @@ def packs_of(facts: Sequence[Event], fact: Event) -> list[Pack]:
         adopted = bool(packs) and known["type"] == "pack_adopted" and reaches(known, fact)
         if adopted or any(known is one for one in same):
             packs.append(pack_in_use(known))
+    if fact["type"] == "application_decided":
+        packs = [pack for pack in packs if layer_on_application(pack, fact["year"]) is not None]
     return packs or [pack_in_use(fact)]
 
 
@@ -145,22 +145,29 @@ def reaches(adoption: Event, fact: Event) -> bool:
 
 
 def moved_by(facts: Sequence[Event], adoption: Event) -> list[Event]:
-    """The live settlements and decided applications that an adoption takes from another pack."""
-    gone = taken_back(facts)
+    """The live settlements and decided applications that an adoption takes from another pack.
+
+    A withdrawn application has nothing to be priced by a pack that pays nothing on application.
+    """
+    pack, gone = pack_in_use(adoption), taken_back(facts)
     live = [fact for fact in of_type(facts, "settled") if fact["setl_id"] not in gone]
-    decided = [latest_decision(facts, fact) for fact in of_type(facts, "application_decided")]
-    latest = [fact for at, fact in enumerate(decided) if all(fact is not other for other in decided[:at])]
-    digest = pack_in_use(adoption).digest
-    return [fact for fact in [*live, *latest] if reaches(adoption, fact) and decided_by(facts, fact).digest != digest]
+    decided = [fact for fact in of_type(facts, "application_decided") if latest_decision(facts, fact) is fact]
+    priced = [fact for fact in decided if fact["approved"] or layer_on_application(pack, fact["year"]) is not None]
+    return [
+        fact for fact in [*live, *priced] if reaches(adoption, fact) and decided_by(facts, fact).digest != pack.digest
+    ]
 
 
 def moves_reported_money(settled: Event, before: Pack, after: Pack) -> bool:
     """Whether what the platform has reported would stand on another layer's line, or leave or enter the lines."""
-    stood, would_stand = (
-        {name: layer.id for layer in layers for name in owned_fields(layers, layer, settled)}
-        for layers in (layers_for(before, settled["enddate"]), layers_for(after, settled["enddate"]))
-    )
-    return any(yuan(settled.get(name)) and stood.get(name) != would_stand.get(name) for name in (*FUNDS, HOSPITAL_PART))
+    return reported_by_layer(settled, before) != reported_by_layer(settled, after)
+
+
+def reported_by_layer(settled: Event, pack: Pack) -> dict[str, Fraction]:
+    """What the platform has reported with a bill, by the layer whose field it is."""
+    layers = layers_for(pack, settled["enddate"])
+    reported = {layer.id: reported_for(layers, layer, settled) for layer in layers}
+    return {layer: amount for layer, amount in reported.items() if amount}
 
 
 # Identity lists ─────────────────────────────────────────────────────────────────────────────────
@@ -240,20 +247,14 @@ def faults_of_decision(decision: Event, rule: ApplicationRule) -> set[str]:
     return holding if decision["approved"] else set()
 
 
-def granted(decision: Event, packs: Sequence[Pack], ledger: Ledger) -> Grant:
-    """An approved decision pays min(cap, round(F(max(0, base − other_assistance)))) − paid, on what came before it.
-
-    A layer that the pack no longer has pays nothing.
-    """
-    pack = packs[-1]
-    having = (layer_on_application(earlier, decision["year"]) for earlier in reversed(packs))
-    layer = next(layer for layer in having if layer is not None)
+def granted(decision: Event, pack: Pack, ledger: Ledger) -> Grant:
+    """An approved decision pays min(cap, round(F(max(0, base − other_assistance)))) − paid, on what came before it."""
+    layer = layer_on_application(pack, decision["year"])
+    assert layer is not None
     assert layer.application is not None
     account = ledger.accounts.setdefault(layer.id, Account())
     if not decision["approved"]:
         return Grant(decision, pack, layer, Fraction(0))
-    if layer_on_application(pack, decision["year"]) is None:
-        return Grant(decision, pack, layer, Fraction(0), reason="not_in_force")
     who = layer.application.rows[decision["applicant"]]
     row = next(row for row in layer.rows if row.who == who)
     counted = max(Fraction(0), account.base - yuan(decision["other_assistance"]))

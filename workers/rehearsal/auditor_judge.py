@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from contracts.pack import PackSet
+from contracts.pack import Pack, PackSet
 from workers.rehearsal.auditor_bill import Event, pack_for, yuan
 from workers.rehearsal.auditor_facts import (
     accepted,
@@ -129,13 +129,20 @@ def judged_voided(facts: Facts, event: Event, _packs: PackSet) -> Judgement:
     settled = of_type(named, "settled")
     if event["omsgid"] in voided_messages(facts):
         return nothing_new("repeated")
+    if {"reversed", "voided"} & {fact.get("was", fact["type"]) for fact in named}:
+        return refused("voiding_a_reversal")
     if len(settled) > 1:
         return refused("message_id_was_used_twice")
-    if named and not settled:
-        return refused("voiding_a_reversal")
-    if settled and settled[0]["setl_id"] in taken_back(facts):
+    if not named:
+        return FINE
+    if not settled or settled[0]["setl_id"] in taken_back(facts):
         return nothing_new("repeated")
-    return refused(*later_settlements(facts, settled[0])) if settled else FINE
+    return refused(*later_settlements(facts, settled[0]))
+
+
+def message_seen(event: Event) -> Event:
+    """All that is known of a message that changed nothing: that it came, and whether it was a voiding."""
+    return {"type": "seen", "was": "voided" if event["type"] == "voided" else "repeated", "msgid": event.get("msgid")}
 
 
 # Facts about a person ───────────────────────────────────────────────────────────────────────────
@@ -178,10 +185,20 @@ def judged_adoption(facts: Facts, event: Event, packs: PackSet) -> Judgement:
     if pack.digest != event["digest"]:
         return refused("pack_is_not_in_use")
     moved = moved_by(facts, accepted(event, packs))
-    bills = of_type(moved, "settled")
+    bills, decisions = of_type(moved, "settled"), of_type(moved, "application_decided")
+    reasons = [reason for decision in decisions if (reason := cannot_be_kept(decision, pack)) is not None]
     if any(moves_reported_money(bill, decided_by(facts, bill), pack) for bill in bills):
-        return refused("pack_moves_reported_money")
-    return FINE if moved else nothing_new("repeated")
+        reasons.append("pack_moves_reported_money")
+    return refused(*reasons) if moved else nothing_new("repeated")
+
+
+def cannot_be_kept(decision: Event, pack: Pack) -> str | None:
+    """Why a pack has no row for what was decided."""
+    layer = layer_on_application(pack, decision["year"])
+    if layer is None or layer.application is None:
+        return "nothing_is_paid_on_application_here"
+    known = not decision["approved"] or decision["applicant"] in layer.application.rows
+    return None if known else "applicant_is_unknown"
 
 
 # Decided applications ───────────────────────────────────────────────────────────────────────────

@@ -122,19 +122,19 @@ class Told:
 def watched(ledger: Ledger) -> Standing:
     """What a pack watches: large bills of the year together, and a bill that leaves somebody nothing to pay.
 
-    A bill is watched by the pack that decides about it; a large year by that of any of its bills.
+    Each bill counts as the pack that decides about it watches it; how much is too much says the pack of the last one.
     """
-    stands: Standing = set()
-    packs = {bill.pack.digest: bill.pack for bill in ledger.bills}
-    for watch in (watch for pack in packs.values() for watch in pack.watches if watch.kind == "large_bill"):
-        of_the_days = [bill.total for bill in ledger.bills if bill.event["enddate"] >= watch.first_day]
-        if of_the_days and sum(of_the_days, Fraction(0)) * 100 >= (watch.at_least or 0):
-            stands.add(("large_bill", None))
+    total, paid_in_full = Fraction(0), False
     for bill in ledger.bills:
         for watch in bill.pack.watches:
-            is_watched = watch.kind == "zero_self_pay" and bill.event["enddate"] >= watch.first_day
-            if is_watched and is_paid_in_full(bill, watch.codes, watch.cares):
-                stands.add(("zero_self_pay", None))
+            if bill.event["enddate"] >= watch.first_day and watch.kind == "large_bill":
+                total += bill.total
+            elif bill.event["enddate"] >= watch.first_day:
+                paid_in_full = paid_in_full or is_paid_in_full(bill, watch.codes, watch.cares)
+    stands: Standing = set()
+    for watch in ledger.bills[-1].pack.watches if ledger.bills else ():
+        if paid_in_full if watch.kind == "zero_self_pay" else total and total * 100 >= (watch.at_least or 0):
+            stands.add((str(watch.kind), None))
     return stands
 
 

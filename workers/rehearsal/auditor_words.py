@@ -64,9 +64,14 @@ def bill_payout(bill: Bill) -> Payout:
 
 
 def lines_of_dropped_layers(history: Sequence[Payout], paid: Mapping[str, Fraction]) -> list[dict[str, Any]]:
-    """The layers that were shown before and that the pack no longer has, which therefore pay nothing."""
+    """The layers that money has gone through and that the pack no longer has, which therefore pay nothing."""
     lines = history[-1]["lines"] if history else []
-    dropped = {line["layer"]: line for line in lines if line["layer"] not in paid}
+    dropped = {
+        line["layer"]: line
+        for line in lines
+        if line["layer"] not in paid
+        and (yuan_said(line) or any(received(history, line["layer"], payee) for payee in ("fixmedins", "person")))
+    }
     shown = {"status": "nothing", "reason": "not_in_force", "fund_payamt": "0.00"}
     return [{key: line[key] for key in ("layer", "label", "fund_pay_type")} | shown for line in dropped.values()]
 
