@@ -76,3 +76,46 @@ def corrected_years(draw: Draw, packs: PackSet) -> list[Event]:
     for _ in range(draw(st.integers(1, 5))):
         events.insert(draw(st.integers(0, len(events))), draw(corrections(events)))
     return events
+
+
+ASSISTANCE = ("0.00", "0.01", "100.01", "100.01", "5000", "30000", "30000.00", "120000")
+
+
+@st.composite
+def applied_years(draw: Draw, packs: PackSet) -> list[Event]:
+    """A year in Jingning with several applications: decided, decided again with more or less help, taken back.
+
+    Most decisions come in the order in which they were made; some come late, some twice, some change nothing.
+    """
+    events: list[Event] = list(draw(person_years(packs, regions=("331127",))).events)
+    settled = [event for event in events if event["type"] == "settled"]
+    year = draw(st.sampled_from([int(event["enddate"][:4]) for event in settled] or [2022]))
+    places = sorted(draw(st.lists(st.integers(0, len(events)), min_size=2, max_size=8)))
+    decisions: list[tuple[int, Event]] = []
+    for number, place in enumerate(places):
+        again = decisions[-1][1] if decisions and draw(st.integers(0, 2)) == 2 else {}
+        known_at = f"{year + 1}-05-{10 + number:02d}T00:00:00+08:00"
+        decision: Event = {
+            "type": "application_decided",
+            "psn_no": PERSON,
+            "application_id": draw(st.sampled_from(("A1", "A1", "A2", "A3"))),
+            "insuplc_admdvs": "331127",
+            "year": year,
+            "applicant": draw(st.sampled_from(APPLICANTS[:3])),
+            "hardship_application": "refused",
+            "resident": True,
+            "insured_years": None,
+            "other_assistance": draw(st.sampled_from(ASSISTANCE)),
+            "applied_on": f"{year + 1}-03-01",
+            "objections": False,
+            "approved": draw(st.integers(0, 4)) > 0,
+            "account_token": None,
+        }
+        repeated = bool(again) and draw(st.booleans())
+        known = {} if repeated else {"known_at": MOMENTS[-3] if draw(st.integers(0, 9)) == 9 else known_at}
+        decisions.append((place, {**decision, **again, **known}))
+    for place, decision in reversed(decisions):
+        events.insert(place, decision)
+    for _ in range(draw(st.integers(0, 3))):
+        events.insert(draw(st.integers(0, len(events))), draw(corrections(events)))
+    return events

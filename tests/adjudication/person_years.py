@@ -130,13 +130,15 @@ class PersonYear:
 class Story:
     """One person's events as they are drawn, with the auditor at hand to say where the year stands."""
 
-    def __init__(self, draw: Draw, packs: PackSet) -> None:
+    def __init__(self, draw: Draw, packs: PackSet, regions: Sequence[str]) -> None:
         self.draw = draw
         self.packs = packs
         self.auditor = Auditor(packs)
         self.events: list[Event] = []
         self.answers: list[Answer] = []
-        self.region = draw(st.sampled_from(sorted(REGIONS)))
+        self.region = draw(st.sampled_from(regions))
+        self.regions = draw(st.sampled_from(((self.region,), (self.region,), (self.region,), tuple(sorted(REGIONS)))))
+        self.insutypes = draw(st.sampled_from((("390",), ("390",), ("390",), ("390", "390", "310"))))
         self.year = draw(st.sampled_from(YEARS[self.region]))
         self.habit = draw(st.sampled_from(HABITS))
         likely = draw(st.lists(st.sampled_from(LIKELY[self.region]), min_size=1, max_size=2))
@@ -224,7 +226,7 @@ class Story:
         event = self.message("settled") | {
             "setl_id": setl_id,
             "mdtrt_id": f"V{setl_id}",
-            "insutype": "310" if self.rarely() else "390",
+            "insutype": "310" if self.rarely() else self.draw(st.sampled_from(self.insutypes)),
             "med_type": self.draw(st.sampled_from(ANY_CARE if self.rarely() else self.habit)),
             "insuplc_admdvs": self.place(),
             "fixmedins_code": self.draw(st.sampled_from(("H1", "H2"))),
@@ -250,7 +252,7 @@ class Story:
     def place(self) -> str:
         if self.rarely():
             return str(self.draw(st.sampled_from((*NOWHERE, *(code for codes in REGIONS.values() for code in codes)))))
-        return str(self.draw(st.sampled_from(REGIONS[self.region])))
+        return str(self.draw(st.sampled_from(REGIONS[self.draw(st.sampled_from(self.regions))])))
 
     def bill(self, event: Event) -> Event:
         """Parts that leave the drawn amounts once the reported funds have drawn on 自负; at times these take more."""
@@ -304,9 +306,11 @@ STEPS = (*("settle",) * 8, *("reverse",) * 3, "repeat", "reuse")
 
 
 @st.composite
-def person_years(draw: Draw, packs: PackSet, steps: Sequence[str] = STEPS) -> PersonYear:
-    """A person's story of three to fourteen steps."""
-    story = Story(draw, packs)
+def person_years(
+    draw: Draw, packs: PackSet, steps: Sequence[str] = STEPS, regions: Sequence[str] = tuple(sorted(REGIONS))
+) -> PersonYear:
+    """A person's story of three to fourteen steps, at times in several regions or under two insurances."""
+    story = Story(draw, packs, regions)
     for step in draw(st.lists(st.sampled_from(steps), min_size=3, max_size=14)):
         getattr(story, step)()
     return PersonYear(story.events, story.answers)

@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests.adjudication.stored_core import Said
 from workers.rehearsal.auditor import Answer
 
 PARTS = {"inscp_scp_amt": "自负", "preselfpay_amt": "自理", "overlmt_selfpay": "超限价", "fulamt_ownpay_amt": "自费"}
+STILL = frozenset({"repeated", "stale"})
+"""Effects of events that are known already."""
+
 NOT_COMPARED = frozenset({"clauses", "readings"})
 """Citations: they explain a number but are the pack's own words, proved by the pack's own checks."""
 
@@ -38,12 +42,14 @@ def identity(listed: Mapping[str, Any]) -> str:
     return str(listed["psn_idet_type"]) + ("" if always else f"({begin}…{end or ''})")
 
 
-def differences(answer: Answer, out: Any) -> list[str]:
+def differences(answer: Answer, out: Said) -> list[str]:
     """Where the core's outcome of one event is not the auditor's, a line each."""
-    refusal = None if out.refusal is None else str(out.refusal.reason)
+    refusal = out.refusal
     if refusal is not None or answer.refusals:
         found = [] if refusal in answer.refusals else [f"refusal: auditor {sorted(answer.refusals)}, core {refusal}"]
         return found + [f"core refuses and yet emits {said}" for said in (*out.payouts, *out.signals)]
+    if (answer.without_effect or out.effect) != out.effect or (out.effect in STILL and not answer.without_effect):
+        return [f"effect: auditor {answer.without_effect}, core {out.effect}"]
     found = different(list_of(answer.payouts), list_of(out.payouts), "payouts")
     return found + different(sorted_signals(answer.signals), sorted_signals(out.signals), "signals")
 

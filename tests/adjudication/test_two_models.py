@@ -19,9 +19,9 @@ from contracts.signals import READ_SIGNAL
 from tests.adjudication.constant_years import ConstantYear, constant_years
 from tests.adjudication.pack_variants import corrected_from_the_last, with_county_and_editions
 from tests.adjudication.person_years import Event, PersonYear, person_years
+from tests.adjudication.stored_core import StoredCore
 from tests.adjudication.telling import differences, tell
 from workers.rehearsal.auditor import Answer, audit
-from workers.settlement.offline import Settler
 
 PACKS: Final[PackSet] = load_directory()
 LAST_FIRST: Final = corrected_from_the_last(PACKS)
@@ -39,11 +39,17 @@ look = settings(
 )
 
 
-def compare(events: Sequence[Event], answers: Sequence[Answer], packs: PackSet) -> None:
-    """Feed the events to the core and fail, in words, at the first one on which the models differ."""
-    core = Settler(packs)
-    for number, (event, answer) in enumerate(zip(events, answers, strict=True), start=1):
-        out = core.take(json.dumps(event).encode())
+def compare(events: Sequence[Event], answers: Sequence[Answer], packs: PackSet | Sequence[PackSet]) -> None:
+    """Feed the events to the core and fail, in words, at the first one on which the models differ.
+
+    `packs` are those in use, or those in use at each event.
+    """
+    in_use = [packs] * len(events) if isinstance(packs, PackSet) else packs
+    core = StoredCore(in_use[0])
+    for number, (event, answer, current) in enumerate(zip(events, answers, in_use, strict=True), start=1):
+        if current is not core.packs:
+            core.use(current)
+        out = core.take(event)
         found = differences(answer, out)
         if found:
             told = [tell(at, earlier) for at, earlier in enumerate(events[:number], start=1)]
