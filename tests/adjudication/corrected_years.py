@@ -1,5 +1,6 @@
 """Person-years into which everything is mixed that can become known later."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -23,13 +24,14 @@ CARRIED = {
     "140100": ("serious_illness",),
     "331127": ("high_expense_subsidy",),
 }
+KINDS = ("identity_changed", "carried_in", "application_decided", "voided", "voided")
 APPLICANTS = ("困难人员", "困难人员", "其他因病困难人员", "谁也不是")
 
 
 @st.composite
-def corrections(draw: Draw, events: list[Event]) -> Event:
+def corrections(draw: Draw, events: list[Event], kinds: Sequence[str] = KINDS) -> Event:
     """Something that becomes known about the person of `events`."""
-    kind = draw(st.sampled_from(("identity_changed", "carried_in", "application_decided", "voided", "voided")))
+    kind = draw(st.sampled_from(kinds))
     known_at = draw(st.sampled_from(MOMENTS))
     common: dict[str, Any] = {"type": kind, "psn_no": PERSON}
     if kind == "identity_changed":
@@ -82,6 +84,29 @@ ASSISTANCE = ("0.00", "0.01", "100.01", "100.01", "5000", "30000", "30000.00", "
 
 
 @st.composite
+def applications(draw: Draw, year: int, number: int) -> Event:
+    """A decision that came after fewer others; at times it comes too late."""
+    known_at = f"{year + 1}-05-01T00:{number % 60:02d}:00+08:00"
+    return {
+        "type": "application_decided",
+        "psn_no": PERSON,
+        "application_id": draw(st.sampled_from(("A1", "A1", "A2", "A3"))),
+        "insuplc_admdvs": "331127",
+        "year": year,
+        "applicant": draw(st.sampled_from(APPLICANTS[1:])),
+        "hardship_application": "refused",
+        "resident": True,
+        "insured_years": None,
+        "other_assistance": draw(st.sampled_from(ASSISTANCE)),
+        "applied_on": f"{year + 1}-03-01",
+        "objections": False,
+        "approved": draw(st.integers(0, 4)) > 0,
+        "known_at": MOMENTS[0] if draw(st.integers(0, 9)) == 9 else known_at,
+        "account_token": None,
+    }
+
+
+@st.composite
 def applied_years(draw: Draw, packs: PackSet) -> list[Event]:
     """A year in Jingning with several applications: decided, decided again with more or less help, taken back.
 
@@ -93,27 +118,11 @@ def applied_years(draw: Draw, packs: PackSet) -> list[Event]:
     places = sorted(draw(st.lists(st.integers(0, len(events)), min_size=2, max_size=8)))
     decisions: list[tuple[int, Event]] = []
     for number, place in enumerate(places):
-        again = decisions[-1][1] if decisions and draw(st.integers(0, 2)) == 2 else {}
-        known_at = f"{year + 1}-05-{10 + number:02d}T00:00:00+08:00"
-        decision: Event = {
-            "type": "application_decided",
-            "psn_no": PERSON,
-            "application_id": draw(st.sampled_from(("A1", "A1", "A2", "A3"))),
-            "insuplc_admdvs": "331127",
-            "year": year,
-            "applicant": draw(st.sampled_from(APPLICANTS[:3])),
-            "hardship_application": "refused",
-            "resident": True,
-            "insured_years": None,
-            "other_assistance": draw(st.sampled_from(ASSISTANCE)),
-            "applied_on": f"{year + 1}-03-01",
-            "objections": False,
-            "approved": draw(st.integers(0, 4)) > 0,
-            "account_token": None,
-        }
-        repeated = bool(again) and draw(st.booleans())
-        known = {} if repeated else {"known_at": MOMENTS[-3] if draw(st.integers(0, 9)) == 9 else known_at}
-        decisions.append((place, {**decision, **again, **known}))
+        decision = draw(applications(year, number))
+        if decisions and draw(st.integers(0, 2)) == 2:
+            again = decisions[-1][1]
+            decision = again if draw(st.booleans()) else again | {"known_at": decision["known_at"]}
+        decisions.append((place, decision))
     for place, decision in reversed(decisions):
         events.insert(place, decision)
     for _ in range(draw(st.integers(0, 3))):

@@ -167,7 +167,7 @@ class Story:
 
     def settle(self) -> None:
         setl_id = self.draw(st.sampled_from(SETTLEMENTS))
-        known = {event["setl_id"] for event in self.events}
+        known = {event["setl_id"] for event in self.events if "setl_id" in event}
         if setl_id in known and not self.rarely():
             setl_id = next((other for other in SETTLEMENTS if other not in known), setl_id)
         self.tell(self.discharge(setl_id))
