@@ -44,13 +44,15 @@ class Versions:
         layers = tuple(map(filled, city.layers))
         self.county: Final = version(city, "a county's own", county="331002", layers=layers)
 
-    def changed(self, draw: Draw, packs: PackSet) -> PackSet:
-        """One region gets another text; at times a county begins or ceases to have its own."""
+    def changed(self, draw: Draw, packs: PackSet, events: Sequence[Event]) -> PackSet:
+        """A region, mostly one of the person's, gets another text; at times a county begins or ends one of its own."""
         cities = {pack.region: pack for pack in packs.packs if pack.county is None}
         counties = [pack for pack in packs.packs if pack.county is not None]
         if draw(st.integers(0, 7)) == 7:
             counties = [] if counties else [self.county]
-        region = draw(st.sampled_from(sorted(cities)))
+        found = [pack_for(packs, event.get("insuplc_admdvs", "")) for event in events]
+        own = [pack.region for pack in found if pack is not None]
+        region = draw(st.sampled_from([*own, *own, *own, *sorted(cities)]))
         cities[region] = draw(st.sampled_from(self.of_region[region]))
         return PackSet([*cities.values(), *counties])
 
@@ -59,12 +61,11 @@ class Versions:
 def adoptions(draw: Draw, events: Sequence[Event], packs: PackSet) -> Event:
     """Mostly of the pack in use, for a year and a place that the person has been settled in."""
     booked = [event for event in events if event["type"] in ("settled", "application_decided")]
-    places = [event["insuplc_admdvs"] for event in booked] or ["331002"]
-    years = [int(event["enddate"][:4]) if "enddate" in event else event["year"] for event in booked] or [2021]
-    place, year = draw(st.sampled_from(places)), draw(st.sampled_from(years))
+    years = [(e["insuplc_admdvs"], int(e["enddate"][:4]) if "enddate" in e else e["year"]) for e in booked]
+    place, year = draw(st.sampled_from(years or [("331002", 2021)]))
     pack = pack_for(packs, place)
     digest = f"sha256:{'0' * 64}" if pack is None or draw(st.integers(0, 11)) == 11 else pack.digest
-    day = draw(st.sampled_from((f"{year}-01-01", f"{year}-01-01", *(f"{year}-{day}" for day in DAYS))))
+    day = draw(st.sampled_from((*(f"{year}-01-01",) * 7, *(f"{year}-{day}" for day in DAYS))))
     return {
         "type": "pack_adopted",
         "psn_no": PERSON,
@@ -84,9 +85,10 @@ def with_changing_packs(draw: Draw, events: Sequence[Event], packs: PackSet, of:
     for event in events:
         told.append(event)
         in_use.append(current)
-        if draw(st.integers(0, 3)) == 3:
-            current = of.changed(draw, current)
-        for _ in range(draw(st.sampled_from((0, 0, 0, 1, 1, 2)))):
+        changes = len(told) > 2 and draw(st.integers(0, 3)) == 3
+        if changes:
+            current = of.changed(draw, current, told)
+        for _ in range(draw(st.sampled_from((0, 1, 2, 2) if changes else (0, 0, 0, 0, 1)))):
             told.append(draw(adoptions(told, current)))
             in_use.append(current)
     return ChangingYear(told, in_use)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any
 
-from contracts.pack import Curve, Layer, Pack, PackSet, Row
+from contracts.pack import Curve, Layer, Pack, PackSet, Row, Watch
 from contracts.pack_file import load_pack
 from contracts.vocabulary import Care, LayerId
 
@@ -85,7 +85,7 @@ def versions(pack: Pack) -> list[Pack]:
         version(pack, "last row only", layers=tuple(map(with_last_row_only, layers))),
         version(pack, "everybody", layers=tuple(map(for_everybody, layers))),
         version(pack, "last first", last_first=True),
-        version(pack, "watchful", watches=tuple(replace(watch, **MORE) for watch in pack.watches)),
+        version(pack, "watchful", watches=tuple(map(watching_more, pack.watches))),
         version(pack, "unwatched", watches=()),
         version(pack, "fields moved", layers=fields_moved(layers)),
         version(pack, "another applicant", layers=tuple(map(for_another_applicant, layers))),
@@ -99,7 +99,10 @@ def versions(pack: Pack) -> list[Pack]:
     return made
 
 
-MORE: Final[dict[str, Any]] = {"at_least": 1_000_000, "codes": None, "cares": None}
+def watching_more(watch: Watch) -> Watch:
+    """Smaller sums, everybody, any care."""
+    at_least = None if watch.at_least is None else 1_000_000
+    return replace(watch, at_least=at_least, codes=None, cares=None)
 
 
 def with_rows(layer: Layer, change: Callable[[Row], Row]) -> Layer:

@@ -56,7 +56,7 @@ FUNDS = (
     *("hifp_pay", "cvlserv_pay", "hifes_pay", "hifmi_pay", "hifob_pay", "hifdm_pay", "maf_pay", "oth_pay"),
     "hosp_part_amt",
 )
-SETTLEMENTS = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9")
+SETTLEMENTS = tuple(f"S{number}" for number in range(1, 17))
 
 
 def thresholds(layer: Layer) -> list[int]:

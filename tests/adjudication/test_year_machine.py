@@ -32,6 +32,11 @@ class YearMachine(RuleBasedStateMachine):
     def settled(self) -> list[Event]:
         return [event for event in self.story.events if event["type"] == "settled"]
 
+    def live(self) -> list[Event]:
+        """The settlements that stand, as the wire had them."""
+        bills = [bill for ledger in self.story.auditor.years.values() for bill in ledger.bills]
+        return [{name: value for name, value in bill.event.items() if name != "packs"} for bill in bills]
+
     def hear(self) -> None:
         """Give the core what the story has told since, and compare."""
         note("\n".join(tell(at, event) for at, event in enumerate(self.story.events, start=1)))
@@ -55,15 +60,11 @@ class YearMachine(RuleBasedStateMachine):
 
     # Settlements ────────────────────────────────────────────────────────────────────────────────
 
-    @rule(data=st.data())
-    def a_bill_is_settled(self, data: st.DataObject) -> None:
-        self.on(data).settle()
-        self.hear()
-
-    @rule(data=st.data())
-    def another_bill_is_settled(self, data: st.DataObject) -> None:
-        self.on(data).settle()
-        self.hear()
+    @rule(data=st.data(), bills=st.integers(1, 3))
+    def bills_are_settled(self, data: st.DataObject, bills: int) -> None:
+        for _ in range(bills):
+            self.on(data).settle()
+            self.hear()
 
     @precondition(lambda self: self.settled())
     @rule(data=st.data())
@@ -86,15 +87,22 @@ class YearMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.settled())
     @rule(data=st.data())
-    def a_settlement_is_reversed(self, data: st.DataObject) -> None:
+    def any_settlement_is_reversed(self, data: st.DataObject) -> None:
         self.on(data).reverse()
         self.hear()
 
     @precondition(lambda self: self.settled())
     @rule(data=st.data())
-    def a_message_is_voided(self, data: st.DataObject) -> None:
+    def any_message_is_voided(self, data: st.DataObject) -> None:
         messages = [event["msgid"] for event in self.story.events if "msgid" in event]
         self.tell(self.voiding(data.draw(st.sampled_from(messages))))
+
+    @precondition(lambda self: self.live())
+    @rule(data=st.data(), voided=st.booleans())
+    def a_live_settlement_is_taken_back(self, data: st.DataObject, voided: bool) -> None:
+        event = data.draw(st.sampled_from(self.live()))
+        reversal = self.story.message("reversed") | {"setl_id": event["setl_id"], "mdtrt_id": None}
+        self.tell(self.voiding(event["msgid"]) if voided else reversal)
 
     @precondition(lambda self: len(self.settled()) < len(SETTLEMENTS))
     @rule(data=st.data(), voided=st.booleans())
@@ -118,9 +126,11 @@ class YearMachine(RuleBasedStateMachine):
 
     # What becomes known ─────────────────────────────────────────────────────────────────────────
 
-    @rule(data=st.data(), kind=st.sampled_from(("identity_changed", "carried_in")))
-    def something_becomes_known(self, data: st.DataObject, kind: str) -> None:
-        self.tell(data.draw(corrections(self.story.events, (kind,))))
+    @rule(data=st.data(), kind=st.sampled_from(("identity_changed", "carried_in")), newest=st.booleans())
+    def something_becomes_known(self, data: st.DataObject, kind: str, newest: bool) -> None:
+        event = data.draw(corrections(self.story.events, (kind,)))
+        now = {"known_at": f"2024-02-01T00:00:00.{len(self.story.events):03d}+08:00"} if newest else {}
+        self.tell(event | now)
 
     @rule(data=st.data())
     def an_application_is_decided(self, data: st.DataObject) -> None:
@@ -132,7 +142,7 @@ class YearMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.settled())
     @rule(data=st.data(), adopted=st.booleans())
     def the_packs_in_use_change(self, data: st.DataObject, adopted: bool) -> None:
-        packs = VERSIONS.changed(data.draw, self.core.packs)
+        packs = VERSIONS.changed(data.draw, self.core.packs, self.story.events)
         self.core.use(packs)
         self.story.packs = self.story.auditor.packs = packs
         if adopted:
