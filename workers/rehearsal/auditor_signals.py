@@ -126,14 +126,15 @@ def watched(ledger: Ledger) -> Standing:
     """
     total, paid_in_full = Fraction(0), False
     for bill in ledger.bills:
-        for watch in bill.pack.watches:
-            if bill.event["enddate"] >= watch.first_day and watch.kind == "large_bill":
+        for watch in (watch for watch in bill.pack.watches if bill.event["enddate"] >= watch.first_day):
+            if watch.kind == "large_bill":
                 total += bill.total
-            elif bill.event["enddate"] >= watch.first_day:
+            elif watch.kind == "zero_self_pay":
                 paid_in_full = paid_in_full or is_paid_in_full(bill, watch.codes, watch.cares)
     stands: Standing = set()
     for watch in ledger.bills[-1].pack.watches if ledger.bills else ():
-        if paid_in_full if watch.kind == "zero_self_pay" else total and total * 100 >= (watch.at_least or 0):
+        large = watch.kind == "large_bill" and total > 0 and total * 100 >= (watch.at_least or 0)
+        if large or (watch.kind == "zero_self_pay" and paid_in_full):
             stands.add((str(watch.kind), None))
     return stands
 
