@@ -54,8 +54,9 @@ drift: setup ## generated schemas and policy packs are as committed and prove th
 	$(BIN)/yidan contracts check
 	$(BIN)/yidan packs check
 
-bench: setup ## how fast one process settles here, a row in ops/bench/ (ARGS=--no-row writes none)
+bench: setup ## how fast one process settles and corrects here, rows in ops/bench/ (ARGS=--no-row writes none)
 	$(BIN)/python ops/bench/settle.py $(ARGS)
+	$(BIN)/python ops/bench/refold.py $(filter --no-row,$(ARGS))
 
 fuzz: setup ## 1,000,000 changed inputs into decode and validate (INPUTS=…): settled or refused by name, nothing else
 	$(BIN)/python -m workers.rehearsal.fuzz --inputs $(INPUTS)

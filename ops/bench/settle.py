@@ -14,7 +14,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -118,6 +118,21 @@ def _quietly(message: bytes) -> bool:
     return True
 
 
+def write_rows(found: Iterable[tuple[str, int, int, float, str]]) -> None:
+    """Append to the results: what was measured, its seed, of how many events, seconds for each, and the detail."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    machine = f"{platform.machine()} Python {platform.python_version()}"
+    today = datetime.now(UTC).date()
+    new = not RESULTS.exists()
+    with RESULTS.open("a", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        if new:
+            rows.writerow(COLUMNS)
+        for what, seed, events, spent, detail in found:
+            row = (today, commit.stdout.strip(), what, machine, seed, events)
+            rows.writerow((*row, round(1 / spent), round(spent * 1e6, 1), detail))
+
+
 def main() -> int:
     """Measure, print, and append a row."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -136,16 +151,7 @@ def main() -> int:
     detail = " ".join(f"{name}={part:.1f}us" for name, part in [*parts.items(), ("books", kept)])
     sys.stdout.write(f"{len(events)} events, {len(events) / spent:,.0f} a second, {whole:.1f} us each: {detail}\n")
     if not asked.no_row:
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-        new = not RESULTS.exists()
-        with RESULTS.open("a", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            if new:
-                rows.writerow(COLUMNS)
-            machine = f"{platform.machine()} Python {platform.python_version()}"
-            today = datetime.now(UTC).date()
-            row = (today, commit.stdout.strip(), "settle", machine, asked.seed, len(events))
-            rows.writerow((*row, round(len(events) / spent), round(whole, 1), detail))
+        write_rows([("settle", asked.seed, len(events), spent / len(events), detail)])
     return 0
 
 

@@ -50,8 +50,7 @@ class Reach:
             psn_no = event.psn_no
             names.append(person_field(psn_no))
             if isinstance(event, Booked) and (booked := self._ledger(event)) is not None:
-                ledger, digest = booked
-                names += (year_field(*ledger), pack_field(digest))
+                names.append(year_field(*booked[0]))
             if isinstance(event, Settled | Reversed):
                 names += (settlement_field(psn_no, event.setl_id), message_field(psn_no, event.msgid))
             elif isinstance(event, Voided):
@@ -61,9 +60,17 @@ class Reach:
         return names
 
     def led_to(self) -> list[str]:
-        """Round two: the ledgers that marks and persons lead to, and the entries that repeats are compared with."""
+        """Round two: the ledgers that marks and persons lead to, and the entries that repeats are compared with.
+
+        A pack's own text is long, so it is looked for only where a year has not been decided by that pack yet.
+        """
         names = [year_field(*ledger) for ledger in (*self._to_correct(), *self._beside())]
         for event in self._events:
+            if isinstance(event, Booked) and (booked := self._ledger(event)) is not None:
+                ledger, digest = booked
+                year: Year = self._shelf.get(year_field(*ledger)) or Year()
+                if digest not in year.packs:
+                    names.append(pack_field(digest))
             if isinstance(event, Voided):
                 mark: MessageMark = self._shelf.get(message_field(event.psn_no, event.omsgid)) or MessageMark()
                 names += (settlement_field(event.psn_no, deed.setl_id) for deed in mark.deeds if deed.setl_id)
