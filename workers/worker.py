@@ -13,13 +13,14 @@ import contextlib
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Final, Protocol, Self
 
 from contracts.pack import PackSet
 from contracts.pack_file import load_directory, load_pack
 from workers.adjudication.books import Books
-from workers.http import HealthPage
+from workers.http import HealthPage, Troubles
 from workers.kafka.inputs import Inputs
 from workers.kafka.log import KafkaLog
 from workers.logs import configure_logs, get_log, told
@@ -29,7 +30,7 @@ from workers.settings import EX_CONFIG, Settings
 from workers.settlement.inbox import Waiting
 from workers.settlement.keeper import StoreUnavailable, StoreUnfit
 from workers.settlement.pipeline import Batch
-from workers.settlement.ports import WrongPartitionCount
+from workers.settlement.ports import Keeper, WrongPartitionCount
 from workers.settlement.turn import NewBatch, Turn, take_turn
 from workers.store import keeper_of
 
@@ -60,6 +61,56 @@ class MustEnd(Exception):
         self.exit_code = exit_code
 
 
+class Store(Keeper, Protocol):
+    """The store of a whole process."""
+
+    async def check(self) -> None:
+        """Raises `StoreUnfit` where it may throw state away."""
+
+    async def ping(self) -> None:
+        """Raises `StoreUnavailable` where it does not answer."""
+
+    async def close(self) -> None:
+        """Lets go."""
+
+
+class Page(Protocol):
+    """What a supervisor asks."""
+
+    async def start(self) -> str:
+        """The address it listens at."""
+
+    async def stop(self) -> None:
+        """Listens no more."""
+
+
+class NewPage(Protocol):
+    """Makes a page, as `HealthPage` does."""
+
+    def __call__(
+        self, host: str, port: int, *, alive: Troubles, ready: Troubles, metrics: Callable[[], bytes]
+    ) -> Page: ...
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """All that a worker touches beyond its own memory: a rehearsal gives it a world of its own to touch."""
+
+    log: KafkaLog
+    inputs: Inputs
+    store: Store
+    metrics: Metrics
+    new_page: NewPage = HealthPage
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def of(cls, settings: Settings, packs: PackSet) -> Self:
+        """Clients of the servers that the settings name. No connection is made yet."""
+        metrics = Metrics(version=_version(), regions={pack.region for pack in packs.packs})
+        metrics.packs((pack.region, pack.digest) for pack in packs.packs)
+        return cls(KafkaLog(settings), Inputs(settings), keeper_of(settings), metrics)
+
+
 async def work(
     settings: Settings, *, stop: asyncio.Event | None = None, new_batch: NewBatch | None = None, logs: bool = True
 ) -> int:
@@ -79,33 +130,33 @@ async def work(
     except (ValueError, OSError) as fault:
         get_log().error("packs cannot be loaded", detail=str(fault))
         return EX_CONFIG
-    worker = Worker(settings, packs, stop, new_batch or _of_the_pipeline(packs, settings.partitions))
-    return await worker.run()
+    new_batch = new_batch or batches_of(Books(packs, load_pack), settings.partitions)
+    return await Worker(settings, stop, new_batch, Equipment.of(settings, packs)).run()
 
 
-def _of_the_pipeline(packs: PackSet, partitions: int) -> NewBatch:
-    books = Books(packs, load_pack)
+def batches_of(books: Books, partitions: int) -> NewBatch:
+    """The batches of the pipeline."""
     return lambda partition, records: Batch(books, partition, partitions, records)
 
 
 class Worker:
     """One process's share of the partitions."""
 
-    def __init__(self, settings: Settings, packs: PackSet, stop: asyncio.Event, new_batch: NewBatch) -> None:
+    def __init__(self, settings: Settings, stop: asyncio.Event, new_batch: NewBatch, equipment: Equipment) -> None:
         self._settings = settings
         self._stop = stop
         self._new_batch = new_batch
-        self._metrics = Metrics(version=_version(), regions={pack.region for pack in packs.packs})
-        self._metrics.packs((pack.region, pack.digest) for pack in packs.packs)
-        self._keeper = keeper_of(settings)
-        self._log = KafkaLog(settings)
-        self._inputs = Inputs(settings)
-        self._seats = Seats(settings, self._log, self._keeper, self._inputs, self._metrics)
-        self._page = HealthPage(
+        self._clock = equipment.clock
+        self._metrics = equipment.metrics
+        self._keeper = equipment.store
+        self._log = equipment.log
+        self._inputs = equipment.inputs
+        self._seats = Seats(settings, self._log, self._keeper, self._inputs, self._metrics, self._clock)
+        self._page = equipment.new_page(
             settings.http_host, settings.http_port, alive=self._alive, ready=self._ready, metrics=self._metrics.page
         )
         self._say = get_log()
-        self._last_beat = time.monotonic()
+        self._last_beat = self._clock()
         self._last_lag = 0.0
         self._seen_assignments = 0
         self._fetch_failing_since: float | None = None
@@ -143,7 +194,7 @@ class Worker:
             self._say.info("listening", address=await self._page.start())
         except OSError as error:
             raise MustEnd(EX_CONFIG, f"HTTP_PORT: {error}") from error
-        deadline = time.monotonic() + self._settings.start_timeout_s
+        deadline = self._clock() + self._settings.start_timeout_s
         await self._until("the store", deadline, self._keeper.check)
         await self._until("the broker", deadline, self._log.start)
         await self._until("the topics", deadline, self._log.check_partitions)
@@ -158,7 +209,7 @@ class Worker:
             except (StoreUnfit, WrongPartitionCount) as unfit:
                 raise MustEnd(EX_CONFIG, str(unfit)) from unfit
             except Exception as error:
-                if time.monotonic() > deadline:
+                if self._clock() > deadline:
                     raise MustEnd(EX_UNAVAILABLE, f"{what} cannot be reached: {error}") from error
                 self._say.warning("cannot be reached yet", detail=what, error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
@@ -205,8 +256,8 @@ class Worker:
                 self._inputs.idle()
             self._seats.judge(turn, batches)
             self._observe(turn)
-        if time.monotonic() - self._last_lag > LAG_EVERY_SECONDS:
-            self._last_lag = time.monotonic()
+        if self._clock() - self._last_lag > LAG_EVERY_SECONDS:
+            self._last_lag = self._clock()
             self._seats.lag()
 
     def _overtaken(self) -> bool:
@@ -227,7 +278,7 @@ class Worker:
         try:
             arrived = await self._inputs.fetch(wait_seconds)
         except Exception as error:
-            now = time.monotonic()
+            now = self._clock()
             self._fetch_failing_since = self._fetch_failing_since or now
             if now - self._fetch_failing_since > FETCH_FAILS_SECONDS_MAX:
                 raise
@@ -264,12 +315,12 @@ class Worker:
     # ── what others ask ───────────────────────────────────────────────────────────────────────────────────────
 
     def _beat(self) -> None:
-        self._last_beat = time.monotonic()
+        self._last_beat = self._clock()
         self._metrics.beat.set_to_current_time()
 
     async def _alive(self) -> list[str]:
         """The loop goes round. A broker that is away is no reason to start this process again."""
-        silent = time.monotonic() - self._last_beat
+        silent = self._clock() - self._last_beat
         return [f"the loop has not gone round for {silent:.0f} s"] if silent > self._settings.beat_timeout_s else []
 
     async def _ready(self) -> list[str]:

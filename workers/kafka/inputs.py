@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     CorruptRecordException,
@@ -19,6 +19,7 @@ from aiokafka.errors import (
 )
 
 from contracts.topics import INPUTS
+from workers.kafka.clients import AIOKAFKA, Clients
 from workers.kafka.connection import connection
 from workers.kafka.log import stopped
 from workers.settings import Settings
@@ -42,9 +43,9 @@ ROUNDS_APART: Final = 20
 class Inputs(ConsumerRebalanceListener):  # type: ignore[misc]
     """The three input topics. All its partitions are read or paused: one unread partition holds back its whole node."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clients: Clients = AIOKAFKA) -> None:
         self._settings = settings
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = clients.consumer(
             **connection(settings),
             group_id=settings.group,
             enable_auto_commit=False,

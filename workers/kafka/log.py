@@ -5,11 +5,11 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from contracts.topics import INPUTS, JOURNAL
+from workers.kafka.clients import AIOKAFKA, Clients
 from workers.kafka.connection import connection
-from workers.kafka.topics import partition_counts
 from workers.kafka.writer import LETTING_GO_SECONDS, PartitionWriter
 from workers.settings import Settings
 from workers.settlement.ports import Bounds, JournalEndNotReached, JournalRecord, WrongPartitionCount
@@ -26,11 +26,12 @@ JOURNAL_WAIT_MS: Final = 200
 class KafkaLog:
     """What a take-over asks of the broker. Every call ends within the request time-out, or as it says."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clients: Clients = AIOKAFKA) -> None:
         self._settings = settings
+        self._clients = clients
         # It reads no records: it is asked for the ends of logs as they are written, not as they are committed, and for
         # the group's offsets without being a member of the group.
-        self._scout = AIOKafkaConsumer(
+        self._scout = clients.consumer(
             **connection(settings),
             group_id=settings.group,
             enable_auto_commit=False,
@@ -47,7 +48,7 @@ class KafkaLog:
 
     async def open_writer(self, partition: int) -> PartitionWriter:
         """A new epoch of the partition's transactional id."""
-        return await PartitionWriter.open(self._settings, partition)
+        return await PartitionWriter.open(self._settings, partition, self._clients)
 
     async def journal_bounds(self, partition: int) -> Bounds:
         """Of everything in the journal, committed or not."""
@@ -69,7 +70,7 @@ class KafkaLog:
         if start >= end:
             return
         journal = TopicPartition(JOURNAL, partition)
-        consumer = AIOKafkaConsumer(
+        consumer = self._clients.consumer(
             **connection(self._settings),
             group_id=None,
             enable_auto_commit=False,
@@ -112,7 +113,7 @@ class KafkaLog:
 
     async def check_partitions(self) -> None:
         """Raises `WrongPartitionCount` unless every topic has as many partitions as we were started with."""
-        counts = await partition_counts(self._settings)
+        counts = await self._clients.partition_counts(self._settings)
         for topic, found in counts.items():
             if found != self._settings.partitions:
                 raise WrongPartitionCount(topic, found, self._settings.partitions)
@@ -128,7 +129,7 @@ class KafkaLog:
             return await waiting
 
 
-async def stopped(consumer: AIOKafkaConsumer) -> None:
+async def stopped(consumer: Any) -> None:
     """Stops a consumer, or cuts its connections where it does not stop: aiokafka waits for ever on a broker gone."""
     try:
         async with asyncio.timeout(LETTING_GO_SECONDS):

@@ -9,10 +9,11 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import ProducerFenced
 
 from contracts.topics import INPUTS, JOURNAL, PAYOUTS, QUARANTINE, SIGNALS
+from workers.kafka.clients import AIOKAFKA, Clients
 from workers.kafka.connection import connection
 from workers.kafka.strict import forbid_resending
 from workers.settings import Settings
@@ -38,7 +39,7 @@ def transactional_id(partition: int) -> str:
 class PartitionWriter:
     """The epoch of one partition's transactional id."""
 
-    def __init__(self, producer: AIOKafkaProducer, partition: int, group: str, seconds: float) -> None:
+    def __init__(self, producer: Any, partition: int, group: str, seconds: float) -> None:
         self._producer = producer
         self._partition = partition
         self._group = group
@@ -46,9 +47,9 @@ class PartitionWriter:
         self._usable = True
 
     @classmethod
-    async def open(cls, settings: Settings, partition: int) -> "PartitionWriter":
+    async def open(cls, settings: Settings, partition: int, clients: Clients = AIOKAFKA) -> "PartitionWriter":
         """A new epoch. On return the former owner is fenced and its open transaction ended."""
-        producer = AIOKafkaProducer(
+        producer = clients.producer(
             **connection(settings),
             transactional_id=transactional_id(partition),
             transaction_timeout_ms=int(settings.transaction_timeout_s * 1000),
@@ -139,7 +140,7 @@ class PartitionWriter:
         await cut(self._producer)
 
 
-async def released(producer: AIOKafkaProducer) -> None:
+async def released(producer: Any) -> None:
     """Stops a producer that has no transaction open, or cuts it where it does not stop."""
     try:
         async with asyncio.timeout(LETTING_GO_SECONDS):
@@ -148,7 +149,7 @@ async def released(producer: AIOKafkaProducer) -> None:
         await cut(producer)
 
 
-async def cut(producer: AIOKafkaProducer) -> None:
+async def cut(producer: Any) -> None:
     """Cuts a producer's connections, so that nothing more is sent, and ends aiokafka's own tasks.
 
     Its `stop` would first send what is buffered, and wait for ever where the broker is gone.

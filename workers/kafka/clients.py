@@ -1,0 +1,44 @@
+"""Where a worker's Kafka clients come from: aiokafka, or a rehearsal that stands in for it.
+
+Everything that a worker asks of the broker it asks through one of these three, so whoever puts others in their place
+has the whole of `workers.kafka` running on a broker of their own.
+"""
+
+from typing import Any, Final, Protocol
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from workers.kafka.topics import partition_counts
+from workers.settings import Settings
+
+
+class Clients(Protocol):
+    """Makes clients. What they take and what they answer is aiokafka's."""
+
+    def consumer(self, **options: Any) -> Any:
+        """As `AIOKafkaConsumer`."""
+
+    def producer(self, **options: Any) -> Any:
+        """As `AIOKafkaProducer`."""
+
+    async def partition_counts(self, settings: Settings) -> dict[str, int]:
+        """How many partitions each of our topics has."""
+
+
+class Aiokafka:
+    """Those of a running worker."""
+
+    def consumer(self, **options: Any) -> Any:
+        """Not connected yet."""
+        return AIOKafkaConsumer(**options)
+
+    def producer(self, **options: Any) -> Any:
+        """Not connected yet."""
+        return AIOKafkaProducer(**options)
+
+    async def partition_counts(self, settings: Settings) -> dict[str, int]:
+        """Asks the broker."""
+        return await partition_counts(settings)
+
+
+AIOKAFKA: Final = Aiokafka()
