@@ -3,6 +3,8 @@ SHELL   := /bin/sh
 PYTHON  ?= python3
 ARGS    ?=
 INPUTS  ?= 1000000
+SEED    ?= 1
+COUNT   ?= 1000
 VENV    := .venv
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input
@@ -11,7 +13,7 @@ LOCKED  := $(shell command -v flock >/dev/null 2>&1 && echo flock .venv.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format types drift bench fuzz schemas lock kafka clean
+.PHONY: help setup run test lint format types drift bench fuzz rehearse schemas lock kafka clean
 
 help: ## this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -60,6 +62,9 @@ bench: setup ## how fast one process settles and corrects here, rows in ops/benc
 
 fuzz: setup ## 1,000,000 changed inputs into decode and validate (INPUTS=…): settled or refused by name, nothing else
 	$(BIN)/python -m workers.rehearsal.fuzz --inputs $(INPUTS)
+
+rehearse: setup ## deterministic simulation: the worker under COUNT=1000 worlds of faults from SEED=1 on
+	@exec $(BIN)/yidan rehearse --seed $(SEED) --count $(COUNT) $(ARGS)
 
 schemas: setup ## write contracts/schemas/ from the models
 	$(BIN)/yidan contracts build

@@ -27,7 +27,7 @@ RINGS = {
 """Imports point left. What is not listed here (the worker, the command line, the rehearsal) may import everything."""
 
 ROOMS = {
-    "aiokafka": ("workers/kafka/*",),
+    "aiokafka": ("workers/kafka/*", "workers/rehearsal/simulation/*"),
     "redis": ("workers/settlement/keeper.py", "workers/rehearsal/*"),
     "aiohttp": ("workers/http.py", "workers/desk/*"),
     "faust": ("workers/operations/*",),

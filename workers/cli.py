@@ -247,6 +247,28 @@ def pending(
     raise typer.Exit(list_pending(year, region=region, by=by, as_json=as_json, events=events, packs=packs))
 
 
+@app.command()
+def rehearse(
+    seed: Annotated[int, typer.Option(min=0, help="The first seed; each is a world of its own.")] = 1,
+    count: Annotated[int, typer.Option(min=1, help="How many seeds, one after another.")] = 1_000,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Print everything that happens, also in a seed that passes.")
+    ] = False,
+    floor: Annotated[
+        int, typer.Option(min=0, help="Print the crash points, and fail if one was hit less often than this.")
+    ] = 0,
+) -> None:
+    """The worker that ships on a broker and a store in memory, in virtual time, with everything going wrong.
+
+    Exit 1 where a seed fails; it says how to run that seed again.
+    """
+    from workers.rehearsal.simulation.rehearse import Plan
+    from workers.rehearsal.simulation.rehearse import rehearse as run_seeds
+
+    plan = Plan(seed, count, trace, floor)
+    raise typer.Exit(run_seeds(plan, typer.echo, lambda text: typer.echo(text, err=True)))
+
+
 @packs_app.command("list")
 def packs_list(packs: PacksOption = None) -> None:
     """List the packs: region, name, layers with their first days, readings, digest."""

@@ -8,7 +8,8 @@ from the core appears as its type and where it was raised.
 import logging
 import sys
 import traceback
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import orjson
@@ -112,3 +113,24 @@ def _places(error: BaseException) -> Iterable[str]:
 
 def _json(line: Any, **_: Any) -> str:
     return orjson.dumps(line, default=str).decode()
+
+
+@contextmanager
+def lines_to(taker: Callable[[MutableMapping[str, Any]], object]) -> Iterator[None]:
+    """Hands every line of ours to `taker` while this lasts, and prints none of them."""
+
+    def take(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        taker(line)
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[take],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Protocol, Self
 
@@ -341,6 +342,7 @@ class Worker:
         return troubles
 
 
+@cache
 def _version() -> str:
     try:
         return version("yidan")

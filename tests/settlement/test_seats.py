@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 
 import pytest
 
 from contracts.topics import DISCHARGES, INPUTS
-from tests.settlement.memory import Broker, Faults, MemoryKeeper
-from tests.settlement.process import Reader, SimulatedLog, metrics, settings
+from tests.settlement.memory import Broker, Faults, MemoryKeeper, MemoryLog, Reader
 from tests.settlement.purse import Purses, event, purses
-from workers.metrics import PartitionState
+from workers.metrics import Metrics, PartitionState
 from workers.seats import FETCHED_AHEAD, Seats
+from workers.settings import Settings
 from workers.settlement.keeper import StoreUnavailable
 from workers.settlement.pipeline import BatchResult
 from workers.settlement.ports import OutcomeUnknown, WrongPartitionCount
@@ -20,6 +21,26 @@ from workers.settlement.turn import NewBatch, take_turn
 P = 2
 
 
+@cache
+def settings() -> Settings:
+    """Small batches, and waits that nobody notices."""
+    return Settings(
+        partitions=P,
+        group="g",
+        discharges_batch_max=4,
+        persons_batch_max=2,
+        applications_batch_max=2,
+        transaction_timeout_s=9.0,
+        backoff_max_s=5.0,
+    )
+
+
+@cache
+def metrics() -> Metrics:
+    """One for all tests: it is not under test here."""
+    return Metrics(version="tested", regions=())
+
+
 class World:
     """A worker without a process: `go` is a round of its loop."""
 
@@ -27,7 +48,7 @@ class World:
         self.broker = Broker(P)
         self.keeper = MemoryKeeper()
         self.now = 0.0
-        self.log = SimulatedLog(self.broker, "g", log_faults or Faults())
+        self.log = MemoryLog(self.broker, "g", log_faults or Faults())
         self.reader = Reader(self.log)
         self.seats = Seats(settings(), self.log, self.keeper, self.reader, metrics(), clock=lambda: self.now)
         self.new_batch: NewBatch = purses

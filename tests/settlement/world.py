@@ -40,12 +40,14 @@ class World:
         assert verdict.applied
 
     def headers(self) -> list[Header]:
-        return [read_header(entry.value) for _, entry in self.broker.committed(JOURNAL, 1) if entry.key == HEADER_KEY]
+        return [
+            read_header(entry.value or b"") for _, entry in self.broker.committed(JOURNAL, 1) if entry.key == HEADER_KEY
+        ]
 
     def fields(self) -> dict[bytes, bytes]:
         """The journal folded."""
         return {
-            entry.key: entry.value
+            entry.key: entry.value or b""
             for _, entry in self.broker.committed(JOURNAL, 1)
             if entry.key and entry.key != HEADER_KEY
         }
