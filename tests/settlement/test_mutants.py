@@ -120,6 +120,10 @@ TAKEN_OVER_AT_THE_GROUPS_OFFSET: Final = """
     return Held(partition, writer, replace(restored.header, next_in=next_in), restored.watermark), restored
 """
 
+BELIEVED: Final = "        # another epoch is wrong.\n        return await _take_over(partition, log, keeper, terms)"
+WITNESS: Final = "            await witness(tail.header, committed)"
+WITNESS_LATE: Final = "            await witness(tail.header, await log.committed(partition))"
+
 UNKNOWN: Final = '            raise OutcomeUnknown(f"partition {self._partition}: {type'
 ABORTED: Final = """
             with contextlib.suppress(Exception):
@@ -182,6 +186,12 @@ MUTANTS: dict[str, Mutant] = {
         LOSSY, ((writer, "producer.send_offsets_to_transaction(positions, self._group),", OUTSIDE),)
     ),
     "goes on from the group's offset": Mutant(ROUGH, ((takeover, TAKEN_OVER, TAKEN_OVER_AT_THE_GROUPS_OFFSET),)),
+    "hears the second witness after the journal, and believes what it hears": Mutant(
+        SLEEPY, ((takeover, BELIEVED, "        raise"), (takeover, WITNESS, WITNESS_LATE))
+    ),
+    "does not read again what a rebalance has moved": Mutant(
+        ROUGH, ((seats, "        self.rewind()\n        for partition in sorted", "        for partition in sorted"),)
+    ),
     "aborts after an unknown outcome and goes on": Mutant(
         LATE, ((writer, UNKNOWN, ABORTED + UNKNOWN), (seats, LET_GO, NOT_LET_GO))
     ),

@@ -43,7 +43,7 @@ REQUESTS: Final[Mapping[str, Mapping[str, float]]] = {
         "group": 0.014,
         "journal end": 0.048,
         "journal": 0.018,
-        "apply": 0.37,
+        "apply": 0.3,
         "fill": 0.14,
         "replace": 0.12,
     },
@@ -60,6 +60,7 @@ POINTS: Final[Mapping[str, float]] = {
         for request, rate in requests.items()
         for moment in (SENT, DONE)
     },
+    "repair: apply, done": 0.6,
     FETCH: 0.009,
     ANYWHERE: 0.0,
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from workers.exits import Exit
 from workers.rehearsal.simulation import points
 from workers.rehearsal.simulation.reckoning import BooksAreWrong
-from workers.rehearsal.simulation.simulation import MESSAGES, Simulation, Wrong
+from workers.rehearsal.simulation.simulation import Simulation, Wrong
 
 FAILURES_MAX = 5
 """After so many seeds that fail there is nothing to be learned from more."""
@@ -38,6 +38,7 @@ class Report:
     virtual_seconds: float = 0.0
     cpu_seconds: float = 0.0
     steps: int = 0
+    messages: int = 0
     tally: Counter[str] = field(default_factory=Counter)
     died_at: Counter[str] = field(default_factory=Counter)
     passed: Counter[str] = field(default_factory=Counter)
@@ -47,6 +48,7 @@ class Report:
         self.seeds += 1
         self.virtual_seconds += seen.loop.now
         self.steps += seen.loop.steps
+        self.messages += len(seen.sent)
         self.tally.update(seen.tally)
         self.died_at.update(seen.died_at)
         self.passed.update(seen.passed)
@@ -58,7 +60,7 @@ class Report:
         return (
             f"{self.seeds:,} seeds, {len(self.failed)} failed: {self.cpu_seconds:.1f} s of one core,"
             f" {a_minute:,.0f} seeds a minute\n"
-            f"{self.seeds * MESSAGES:,} messages in {self.virtual_seconds / 3600:,.1f} virtual hours,"
+            f"{self.messages:,} messages in {self.virtual_seconds / 3600:,.1f} virtual hours,"
             f" {self.steps:,} steps\n"
             f"{self.died_at.total():,} kills at {len(+self.died_at)} of {len(points.POINTS)} points, {harms}"
         )

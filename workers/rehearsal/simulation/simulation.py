@@ -30,6 +30,8 @@ from workers.rehearsal.simulation.wire import Rates, Wire
 WORKERS: Final = 3
 KILLED_SHARE: Final = 0.6
 """Of those whom something strikes between two requests; the others fall asleep."""
+STAY_SHARE: Final = 0.5
+"""Of the worlds that end with the workers they have; the others end with a new one that takes everything over."""
 MESSAGES: Final = 30
 MESSAGES_A_SECOND: Final = 2.5
 HEALED_SECONDS_MAX: Final = 120.0
@@ -64,6 +66,7 @@ class Simulation:
         self.loop = VirtualLoop()  # type: ignore[abstract]  # what asyncio does not ask for is left out
         self.broker = Broker(PARTITIONS, self._in_its_own_time)
         self.store = Store()
+        self._county = County(self.chance, PARTITIONS)
         self.sent: list[Message] = []
         self.members: list[Member] = []
         self._stopped: dict[tuple[str, int], str] = {}
@@ -168,17 +171,21 @@ class Simulation:
         self._look_after()
 
     async def _feed(self) -> None:
-        county = County(self.chance, PARTITIONS)
         for _ in range(MESSAGES):
             await asyncio.sleep(self.chance.expovariate(MESSAGES_A_SECOND))
-            message = county.next()
-            offset = self.broker.send(*message)
-            self.sent.append(message)
-            self.note("gateway", f"sends {message.topic} {message.partition} {offset}")
+            self._send()
         await asyncio.sleep(self.wait(3.0))
 
+    def _send(self) -> int:
+        """The next message; the partition that it went to."""
+        message = self._county.next()
+        offset = self.broker.send(*message)
+        self.sent.append(message)
+        self.note("gateway", f"sends {message.topic} {message.partition} {offset}")
+        return message.partition
+
     async def _heal(self) -> None:
-        """Nothing goes wrong any more. Who sleeps wakes up, and a new worker gets everything."""
+        """Nothing goes wrong any more. Who sleeps wakes up, and those go on to whom the group gives the partitions."""
         await asyncio.sleep(self.wait(1.0))
         self.healed = True
         self.note("", "from here on nothing goes wrong")
@@ -186,6 +193,10 @@ class Simulation:
             member.keeper.store = self.store
             member.process.steps_left = None
             member.process.go_on()
+        if self._stranger is None and self.chance.random() < STAY_SHARE:
+            self._stay()
+            return
+        for member in self.members:
             if member.group == OURS:
                 member.consumer.tell(set())
         self.members.append(self._start(WORKERS))
@@ -194,6 +205,17 @@ class Simulation:
             # Who owns a partition and has nothing to settle looks at the store no more; a take-over does.
             self.members[self._stranger].told_to_end.set()
             self.members[self._stranger] = self._start(self._stranger)
+
+    def _stay(self) -> None:
+        """Who lives keeps what it has through one more rebalance, and every owner gets something to settle."""
+        for index, member in enumerate(self.members):
+            if member.process.dead or member.told_to_end.is_set():
+                self.members[index] = self._start(index)
+        for index, member in enumerate(self.members):
+            member.consumer.tell({partition for partition, owner in self._owner.items() if owner == index})
+        waiting = set(range(PARTITIONS))
+        while waiting:
+            waiting.discard(self._send())
 
     def _start(self, index: int) -> Member:
         self._started += 1
