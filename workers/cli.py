@@ -108,11 +108,14 @@ def run(
     kafka_port: Annotated[int | None, typer.Option(help="Demand this port; else a free one is found.")] = None,
     redis_port: Annotated[int | None, typer.Option(help="Demand this port; else a free one is found.")] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Demand this port; else a free one is found.")] = None,
+    real: Annotated[
+        bool, typer.Option("--real", help="Apache Kafka (`make kafka`) and this machine's Redis, not the wheels.")
+    ] = False,
 ) -> None:
     """The whole thing on this machine: broker, store, worker, a synthetic county, payouts live on the terminal."""
     from workers.rehearsal.show import Show, show
 
-    plan = Show(once, settlements, persons, seed, workers, kafka_port, redis_port, metrics_port)
+    plan = Show(once, settlements, persons, seed, workers, kafka_port, redis_port, metrics_port, real)
     raise typer.Exit(show(plan))
 
 

@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
 from workers.rehearsal.server import PortIsBusy, RehearsalFailed, ServerDidNotStart, ServerIsGone, is_free
-from workers.rehearsal.stack import local_stack, start_broker, start_valkey
+from workers.rehearsal.stack import local_stack, start_broker, start_store
 
 pytestmark = [
     pytest.mark.integration,
@@ -101,7 +101,7 @@ async def test_a_transaction_that_is_aborted_on_the_local_broker_is_never_seen()
 
 
 async def test_the_store_keeps_what_it_acknowledged_when_it_is_killed():
-    async with await start_valkey() as store:
+    async with await start_store() as store:
         url = f"redis://{store.address}/0"
         async with Redis.from_url(url) as redis:
             for number in range(1_000):
@@ -114,19 +114,19 @@ async def test_the_store_keeps_what_it_acknowledged_when_it_is_killed():
 
 
 async def test_the_store_never_evicts_and_writes_a_log():
-    async with await start_valkey() as store, Redis.from_url(f"redis://{store.address}/0") as redis:
+    async with await start_store() as store, Redis.from_url(f"redis://{store.address}/0") as redis:
         assert await redis.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         assert await redis.config_get("appendonly") == {"appendonly": "yes"}
 
 
 async def test_a_test_may_start_the_store_with_settings_that_a_worker_refuses():
-    async with await start_valkey(options={"maxmemory-policy": "allkeys-lru"}) as store:
+    async with await start_store(options={"maxmemory-policy": "allkeys-lru"}) as store:
         async with Redis.from_url(f"redis://{store.address}/0") as redis:
             assert await redis.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
 
 
 async def test_a_paused_store_keeps_its_callers_waiting_and_answers_when_resumed():
-    async with await start_valkey() as store, Redis.from_url(f"redis://{store.address}/0") as redis:
+    async with await start_store() as store, Redis.from_url(f"redis://{store.address}/0") as redis:
         await redis.ping()
         await store.pause()
         waiting = asyncio.ensure_future(redis.ping())
@@ -137,7 +137,7 @@ async def test_a_paused_store_keeps_its_callers_waiting_and_answers_when_resumed
 
 
 async def test_a_paused_server_can_be_closed():
-    store = await start_valkey()
+    store = await start_store()
     await store.pause()
     await asyncio.wait_for(store.close(), 5)
     assert nothing_is_left(str(store.folder.parent))
@@ -178,7 +178,7 @@ async def test_a_taken_port_is_passed_over_when_nobody_demanded_it():
 
 
 async def test_six_stores_that_start_at_once_all_find_a_port_of_their_own():
-    stores = await asyncio.gather(*(start_valkey() for _ in range(6)))
+    stores = await asyncio.gather(*(start_store() for _ in range(6)))
     try:
         assert len({store.port for store in stores}) == 6
         for store in stores:
@@ -190,7 +190,7 @@ async def test_six_stores_that_start_at_once_all_find_a_port_of_their_own():
 
 async def test_a_server_that_refuses_its_settings_says_why():
     with pytest.raises(ServerDidNotStart, match=r"(?i)bad directive"):
-        await start_valkey(options={"no-such-setting": "1"})
+        await start_store(options={"no-such-setting": "1"})
 
 
 async def test_an_exception_in_the_block_leaves_nothing_behind():
@@ -221,7 +221,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing_behind(after_seconds, tm
 
 async def test_a_server_started_by_a_thread_outlives_that_thread():
     started = []
-    thread = threading.Thread(target=lambda: started.append(asyncio.run(start_valkey())))
+    thread = threading.Thread(target=lambda: started.append(asyncio.run(start_store())))
     thread.start()
     await asyncio.to_thread(thread.join)
     async with started[0] as store:
@@ -240,7 +240,7 @@ async def test_a_folder_that_is_given_is_kept_and_must_be_empty(tmp_path):
 
 
 async def test_a_closed_server_says_so_and_can_be_closed_again():
-    store = await start_valkey()
+    store = await start_store()
     await store.close()
     await store.close()
     with pytest.raises(ServerIsGone, match="has been closed"):
@@ -248,7 +248,7 @@ async def test_a_closed_server_says_so_and_can_be_closed_again():
 
 
 async def test_a_server_does_not_outlive_its_guard(tmp_path):
-    store = await start_valkey(folder=tmp_path / "store")
+    store = await start_store(folder=tmp_path / "store")
     (guard,) = [pid for pid in processes_in(str(tmp_path)) if pid != store.pid]
     os.kill(guard, signal.SIGKILL)
     await until(lambda: is_free(store.port))

