@@ -13,7 +13,7 @@ LOCKED  := $(shell command -v flock >/dev/null 2>&1 && echo flock .venv.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format types drift bench fuzz rehearse schemas lock kafka clean
+.PHONY: help setup run test lint format types drift bench fuzz rehearse schemas lock kafka proof clean
 
 help: ## this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -35,8 +35,10 @@ $(VENV)/.project: $(VENV)/.requirements pyproject.toml
 	@$(LOCKED) sh -ec '$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable . && touch $@'
 
 # No shell in between: signals reach the program itself, which drains and then ends with 0 on SIGTERM; on Ctrl-C make itself says 130.
-run: setup ## the whole thing on this machine: broker, store, worker, synthetic county (ARGS=--once, ARGS=--help)
-	@exec $(BIN)/yidan run $(ARGS)
+# KAFKA=real takes Apache Kafka and Redis in place of the wheels that stand in for them.
+REAL    := $(filter real,$(KAFKA))
+run: setup $(if $(REAL),kafka) ## the whole thing on this machine: broker, store, worker, synthetic county (ARGS=--once, KAFKA=real)
+	@exec $(BIN)/yidan run $(if $(REAL),--real) $(ARGS)
 
 test: lint types drift ## everything; ARGS go to pytest
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
@@ -79,8 +81,12 @@ lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade)
 	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra dev -c requirements/local.txt pyproject.toml -o requirements/dev.txt
 	echo hatchling | $(VENV)-lock/bin/$(COMPILE) $(ARGS) -c requirements/dev.txt - -o requirements/build.txt
 
+proof: setup kafka ## nothing lost, nothing paid twice: hurt real servers, then audit (MINUTES=n SEED=n)
+	@exec $(BIN)/python -m workers.rehearsal.proof $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 kafka: ops/kafka/lib/.fetched ## Apache Kafka's jars by Maven into ops/kafka/lib, for proofs on a real broker
 ops/kafka/lib/.fetched: ops/kafka/pom.xml
+	@command -v mvn >/dev/null 2>&1 || { echo 'Maven brings the jars of Apache Kafka, and there is no `mvn` here; on Debian: apt-get install maven openjdk-17-jre-headless' >&2; exit 69; }
 	cd ops/kafka && rm -rf lib && mvn -q -B dependency:copy-dependencies
 	@touch $@
 

@@ -30,6 +30,9 @@ app.add_typer(quarantine_app, name="quarantine")
 FileArgument = Annotated[
     typer.FileBinaryRead, typer.Argument(metavar="FILE", help="JSON lines; - for standard input.", show_default=False)
 ]
+PartitionOption = Annotated[
+    list[int] | None, typer.Option("--partition", metavar="N", help="Only this one; may be given more than once.")
+]
 PacksOption = Annotated[
     Path | None,
     typer.Option("--packs", metavar="DIR", help="Use the packs of this folder.", exists=True, file_okay=False),
@@ -96,6 +99,25 @@ def work() -> None:
     from workers.online_commands import work_until_told
 
     raise typer.Exit(work_until_told())
+
+
+@app.command()
+def audit(partition: PartitionOption = None) -> None:
+    """Fold every ledger of the journal again; compare with Redis and with the payouts, to the fen. Workers may go on.
+
+    Exit 0 where nothing differs, 1 where something does; each difference is a line of standard output.
+    """
+    from workers.audit_commands import audit_here
+
+    raise typer.Exit(audit_here(partition or []))
+
+
+@app.command()
+def rebuild(partition: PartitionOption = None) -> None:
+    """Write Redis anew from the journal, while the workers go on; says how many ledgers a second."""
+    from workers.audit_commands import rebuild_here
+
+    raise typer.Exit(rebuild_here(partition or []))
 
 
 @app.command()

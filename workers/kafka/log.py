@@ -52,7 +52,7 @@ class KafkaLog:
 
     async def journal_bounds(self, partition: int) -> Bounds:
         """Of everything in the journal, committed or not."""
-        return (await self._bounds([TopicPartition(JOURNAL, partition)]))[JOURNAL]
+        return await self.bounds(JOURNAL, partition)
 
     async def input_bounds(self, partition: int) -> dict[str, Bounds]:
         """Of each input topic."""
@@ -65,11 +65,21 @@ class KafkaLog:
         )
         return dict(zip(INPUTS, offsets, strict=True))
 
-    async def read_journal(self, partition: int, start: int, end: int) -> AsyncGenerator[Sequence[JournalRecord], None]:
+    def read_journal(self, partition: int, start: int, end: int) -> AsyncGenerator[Sequence[JournalRecord], None]:
         """The committed records from `start` up to `end`. Raises `JournalEndNotReached` where it gets no further."""
+        return self.read_committed(JOURNAL, partition, start, end)
+
+    async def bounds(self, topic: str, partition: int) -> Bounds:
+        """Of everything in one partition of a topic, committed or not."""
+        return (await self._bounds([TopicPartition(topic, partition)]))[topic]
+
+    async def read_committed(
+        self, topic: str, partition: int, start: int, end: int
+    ) -> AsyncGenerator[Sequence[JournalRecord], None]:
+        """What `read_journal` promises, of any topic of ours."""
         if start >= end:
             return
-        journal = TopicPartition(JOURNAL, partition)
+        journal = TopicPartition(topic, partition)
         consumer = self._clients.consumer(
             **connection(self._settings),
             group_id=None,

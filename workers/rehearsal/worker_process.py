@@ -16,7 +16,9 @@ def worker_program(told: Mapping[str, str], *, asked: str = "readyz") -> Program
 
     def command(_folder: Path, port: int) -> Sequence[str]:
         unset = [word for name in others for word in ("-u", name)]
-        words = [f"{name}={value}" for name, value in {**told, "YIDAN_HTTP_PORT": str(port)}.items()]
+        # The code that asks for a worker is the code that the worker runs, wherever else a `workers` is installed.
+        given = {**told, "YIDAN_HTTP_PORT": str(port), "PYTHONPATH": str(Path(__file__).parents[2])}
+        words = [f"{name}={value}" for name, value in given.items()]
         return ["/usr/bin/env", *unset, *words, sys.executable, "-m", "workers", "work"]
 
     def answers(port: int) -> bool:

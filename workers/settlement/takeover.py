@@ -144,6 +144,25 @@ async def repair(held: Held, log: Log, keeper: Keeper, terms: Terms) -> Restored
             return restored
 
 
+async def rebuild(partition: int, log: Log, keeper: Keeper, terms: Terms) -> Restored:
+    """Writes a partition's store anew from the whole journal, whoever owns it, and takes nobody's place.
+
+    The same steps 2, 3 and 5. What was read is never behind the watermark that it replaces, and it replaces no other:
+    an owner that commits meanwhile wins, and one that has committed and not applied finds its own header there.
+    Raises `StoreKeepsMoving` where the owner always wins, `PartitionMustStop` where a take-over would stop too.
+    """
+
+    async def nothing_to_ask(_: Header, __: Offsets) -> None:
+        """The owner holds the position; a view has none."""
+
+    async def impossible(_: Snapshot, __: Offsets) -> None:
+        raise PartitionMustStop(StopReason.JOURNAL_IS_EMPTY_BUT_NOT_NEW, "nothing was ever committed to it")
+
+    return await _restore(
+        partition, log, keeper, terms, witness=nothing_to_ask, birth=impossible, trust_the_store=False
+    )
+
+
 class _NotVisibleYet(Exception):
     """The journal ends before our last commit."""
 
@@ -156,9 +175,10 @@ async def _restore(
     *,
     witness: Callable[[Header, Offsets], Awaitable[None]],
     birth: Callable[[Snapshot, Offsets], Awaitable[None]],
+    trust_the_store: bool = True,
 ) -> Restored:
     """Steps 2 to 5; what is asked in step 4, and what an empty journal means, differs between the two callers."""
-    trusted = True
+    trusted = trust_the_store
     verdict: Exception = StoreKeepsMoving(f"partition {partition}: restored {RESTORES_MAX} times in vain")
     for _ in range(RESTORES_MAX):
         # Step 2. Watermark and count are of one moment. The second witness is heard before the journal's end is looked

@@ -59,6 +59,12 @@ async def _proof(plan: Plan, progress: Progress) -> Exit:
     except RehearsalFailed as failure:
         progress.say(f"proof: {failure}")
         return Exit.UNAVAILABLE
+    except ExceptionGroup as group:
+        failures = group.subgroup(RehearsalFailed)
+        if failures is None:
+            raise
+        progress.say(f"proof: {failures.exceptions[0]}")
+        return Exit.UNAVAILABLE
     except asyncio.CancelledError:
         progress.say("ended before its time; nothing is proved")
         return Exit.INTERRUPTED

@@ -20,7 +20,7 @@ from workers.rehearsal.proof.proxy import (
     TXN_OFFSET_COMMIT,
     Cut,
 )
-from workers.rehearsal.proof.servers import PATIENCE, Servers, Worker
+from workers.rehearsal.proof.servers import PATIENCE, Servers, Worker, up_again
 
 SNAPSHOT_EVERY: Final = 1_000
 """Settlements."""
@@ -173,7 +173,7 @@ class Harm:
     async def _kill_broker(self) -> bool:
         await self._hurt.broker.kill()
         await asyncio.sleep(self._chance.uniform(0.0, 2.0))
-        await self._hurt.broker.restart()
+        await up_again(self._hurt.broker)
         return self._counted(Fault.BROKER_KILLED)
 
     async def _cut_commit(self) -> bool:
@@ -192,7 +192,7 @@ class Harm:
     async def _kill_store(self) -> bool:
         await self._hurt.store.kill()
         await asyncio.sleep(self._chance.uniform(0.0, 1.5))
-        await self._hurt.store.restart()
+        await up_again(self._hurt.store)
         return self._counted(Fault.STORE_KILLED)
 
     async def _put_store_back(self) -> bool:

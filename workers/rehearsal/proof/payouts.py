@@ -58,10 +58,13 @@ def read_payouts(evidence: Evidence, findings: Findings) -> dict[str, Said]:
         findings.count("fen moved", sum(abs(fen(line["delta"])) for line in payout["lines"] if line["payable"]))
         if any(total != history.latest()[layer] for layer, total in history.by_layer("delta").items()):
             findings.wrong(evidence.partition, f"the deltas up to {payout['payout_id']} do not add up")
-    signals = [json.loads(record.value)["signal_id"] for record in evidence.topics[SIGNALS]]
-    findings.count("signals", len(signals))
-    if len(signals) != len(set(signals)):
-        findings.wrong(evidence.partition, f"{len(signals) - len(set(signals))} signals were said twice")
+    signals: set[str] = set()
+    for record in evidence.topics[SIGNALS]:
+        signal = json.loads(record.value)
+        findings.count(f"signals: {signal['kind']} {signal['state']}")
+        if signal["signal_id"] in signals:
+            findings.wrong(evidence.partition, f"the signal {signal['signal_id']} was said twice")
+        signals.add(signal["signal_id"])
     return said
 
 

@@ -8,11 +8,15 @@ from math import ceil
 from random import Random
 from typing import Final
 
-MINUTES_DEFAULT: Final = 10
+MINUTES_DEFAULT: Final = 8
 """Of the whole campaign but for the audit. The floors below are those of a run of this length."""
 
 CALM_SECONDS: Final = 45.0
 """Kept free at the end, for what is left to be settled."""
+
+EVENTS_WANTED: Final = 60_000
+PER_SECOND: Final = (80.0, 150.0)
+"""The load: so many events in all, and how many a second at least and at most. Their audit outlasts their making."""
 
 
 class Fault(StrEnum):
@@ -52,14 +56,18 @@ class Plan:
     minutes: float = MINUTES_DEFAULT
     partitions: int = 12
     workers: int = 3
-    per_second: float = 150.0
-    """Events sent; a county's settlements are nine in ten of them."""
     snapshot_age: int = 10_000
     floors: Mapping[Fault, int] = field(default_factory=lambda: FLOORS)
 
     def scaled(self) -> dict[Fault, int]:
         """The floors of this length: in proportion, never below one."""
         return {fault: max(1, ceil(floor * self.minutes / MINUTES_DEFAULT)) for fault, floor in self.floors.items()}
+
+    @property
+    def per_second(self) -> float:
+        """How many events are sent; nearly nine in ten of them are settlements."""
+        least, most = PER_SECOND
+        return max(least, min(most, EVENTS_WANTED / self.harm_seconds))
 
     @property
     def harm_seconds(self) -> float:

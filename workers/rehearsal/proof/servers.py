@@ -12,14 +12,22 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from workers.kafka.topics import apply_topics
-from workers.rehearsal.apache import Proxied, apache_kafka, free_port
+from workers.rehearsal.apache import Proxied, apache_kafka
 from workers.rehearsal.proof.proxy import Proxy
-from workers.rehearsal.server import HOST, Server
-from workers.rehearsal.stack import KAFKA_PORT, REDIS_PORT, redis
+from workers.rehearsal.server import HOST, PORTS_TRIED_MAX, RehearsalFailed, Server, is_free
+from workers.rehearsal.stack import redis
 from workers.rehearsal.worker_process import worker_program
 from workers.settings import Settings
 
-WORKERS_PORT: Final = 19564
+KAFKA_PORT: Final = 23_092
+BEHIND_PORT: Final = 24_092
+REDIS_PORT: Final = 26_379
+WORKERS_PORT: Final = 29_564
+"""The first of a hundred that are tried. Out of the way of everything else that the project starts, and of the ports
+that connections get by themselves: whoever is killed must find his own free when he comes back."""
+
+RESTARTS_MAX: Final = 3
+RESTART_AGAIN_SECONDS: Final = 2.0
 
 PATIENCE: Final[Mapping[str, float]] = {
     "session_timeout_s": 4.0,
@@ -72,7 +80,7 @@ class Servers:
 
     async def start(self, worker: Worker) -> None:
         """Starts a worker's process, the first time or again; it joins the group by itself."""
-        await (worker.server.restart() if worker.server.port else worker.server.start())
+        await (up_again(worker.server) if worker.server.port else worker.server.start())
         worker.away = False
 
     async def leave(self, worker: Worker) -> int:
@@ -100,7 +108,19 @@ class Servers:
         """Redis as it was: what an operator does who restores the wrong backup, or a fail-over to an old replica."""
         await self.store.kill()
         await asyncio.to_thread(_lay_down, self.store.folder, snapshot)
-        await self.store.restart()
+        await up_again(self.store)
+
+
+async def up_again(server: Server) -> None:
+    """Restarts a server on its own port, which somebody may have for a moment."""
+    for turn in range(RESTARTS_MAX):
+        try:
+            return await server.restart()
+        except RehearsalFailed:
+            if turn == RESTARTS_MAX - 1:
+                raise
+            await asyncio.sleep(RESTART_AGAIN_SECONDS)
+    return None
 
 
 def _lay_down(folder: Path, snapshot: Path) -> None:
@@ -121,7 +141,8 @@ async def servers(folder: Path, *, workers: int, partitions: int) -> AsyncIterat
     async with AsyncExitStack() as until_the_end:
         kafka = await until_the_end.enter_async_context(Proxy(speaks_kafka=True))
         store_proxy = await until_the_end.enter_async_context(Proxy(speaks_kafka=False))
-        behind = Proxied(port=free_port(), advertised=kafka.port)
+        free = (port for port in range(BEHIND_PORT, BEHIND_PORT + PORTS_TRIED_MAX) if is_free(port))
+        behind = Proxied(port=next(free), advertised=kafka.port)
         store = Server(redis(), folder / "redis", port=None, preferred_port=REDIS_PORT, kept=True)
         broker = apache_kafka(folder, port=None, preferred_port=KAFKA_PORT, kept=True, proxied=behind)
         for server in (broker, store):
