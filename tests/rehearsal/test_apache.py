@@ -77,6 +77,6 @@ async def test_apache_kafka_fences_a_zombie_and_keeps_a_transaction_over_a_crash
 
 async def test_without_its_jars_apache_kafka_says_how_to_get_them(monkeypatch, tmp_path):
     monkeypatch.setattr(apache, "OPS", tmp_path)
-    monkeypatch.setattr(shutil, "which", lambda *_, **__: "java")
+    monkeypatch.setattr(apache, "_java", lambda: "java")
     with pytest.raises(RehearsalFailed, match="`make kafka` brings them"):
         await start_broker(broker="apache")

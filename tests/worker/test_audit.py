@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -46,7 +47,8 @@ async def some_field(redis: Redis, letter: bytes) -> tuple[str, bytes]:
     """The key of a partition, and one of its fields of this kind."""
     for partition in range(P):
         key = f"yidan:{{{partition}}}"
-        for name in sorted(await redis.hkeys(key)):
+        found: list[Any] = await redis.hkeys(key)
+        for name in sorted(found):
             if name.startswith(letter):
                 return key, name
     raise AssertionError("there is no such field")
@@ -77,8 +79,8 @@ async def test_a_changed_fen_a_lost_field_and_an_empty_redis_are_named_and_rebui
     assert await worker.terminate() == 0
     async with Redis.from_url(servers.stack.redis) as redis:
         key, name = await some_field(redis, b"y|")
-        value = await redis.hget(key, name)
-        await redis.hset(key, name, (value or b"").replace(b'"entries":', b'"entries":1'))
+        value: Any = await redis.hget(key, name.decode())
+        await redis.hset(key, name.decode(), value.replace(b'"entries":', b'"entries":1'))
         code, out, err = await yidan(servers, "audit")
         assert code == 1
         partition = key[7:-1]
@@ -94,7 +96,7 @@ async def test_a_changed_fen_a_lost_field_and_an_empty_redis_are_named_and_rebui
         assert "ledgers/s, from here" in out
         assert (await yidan(servers, "audit"))[0] == 0
 
-        await redis.hdel(key, name)
+        await redis.hdel(key, name.decode())
         code, out, _ = await yidan(servers, "audit")
         assert (code, out) == (1, f"partition {partition}: year: {name.decode()}: is missing in Redis\n")
         await redis.flushall()
