@@ -40,8 +40,8 @@ REAL    := $(filter real,$(KAFKA))
 run: setup $(if $(REAL),kafka) ## the whole thing on this machine: broker, store, worker, synthetic county (ARGS=--once, KAFKA=real)
 	@exec $(BIN)/yidan run $(if $(REAL),--real) $(ARGS)
 
-test: lint types drift ## everything; ARGS go to pytest
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+test: lint types drift $(if $(REAL),kafka) ## everything; ARGS go to pytest; KAFKA=real runs the integration tests on real servers
+	$(if $(REAL),YIDAN_TEST_BROKER=apache YIDAN_TEST_STORE=redis )$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: setup ## ruff: rules and format
 	$(BIN)/ruff check
