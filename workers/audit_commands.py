@@ -53,7 +53,7 @@ def audit_all(settings: Settings, partitions: Sequence[int] = ()) -> Exit:
     Exit 0 where nothing does, 1 where something does, 69 where broker or store are out of reach. Workers may go on.
     """
     chosen = tuple(partitions) or tuple(range(settings.partitions))
-    return _with_both(settings, lambda log, keeper: _audit_all(settings, chosen, log, keeper))
+    return with_both(settings, lambda log, keeper: _audit_all(settings, chosen, log, keeper))
 
 
 async def _audit_all(settings: Settings, partitions: Sequence[int], log: KafkaLog, keeper: RedisKeeper) -> Exit:
@@ -65,10 +65,10 @@ async def _audit_all(settings: Settings, partitions: Sequence[int], log: KafkaLo
     found = 0
     totals = Totals()
     began = time.monotonic()
-    with _bar() as bar:
+    with bar() as shown:
         for partition in partitions:
-            task = bar.add_task(f"partition {partition}", total=None)
-            differences = await _audit(partition, log, keeper, books, totals, partial(_move, bar, task))
+            task = shown.add_task(f"partition {partition}", total=None)
+            differences = await _audit(partition, log, keeper, books, totals, partial(_move, shown, task))
             for drift in differences:
                 typer.echo(f"partition {partition}: {drift.kind}: {drift.name}: {drift.what}")
             found += len(differences)
@@ -223,14 +223,14 @@ def rebuild_store(settings: Settings, partitions: Sequence[int] = ()) -> Exit:
     Exit 1 where a journal is not fit to rebuild from; the others are rebuilt all the same.
     """
     chosen = tuple(partitions) or tuple(range(settings.partitions))
-    return _with_both(settings, lambda log, keeper: _rebuild_all(settings, chosen, log, keeper))
+    return with_both(settings, lambda log, keeper: _rebuild_all(settings, chosen, log, keeper))
 
 
 async def _rebuild_all(settings: Settings, partitions: Sequence[int], log: KafkaLog, keeper: RedisKeeper) -> Exit:
     terms = Terms(settings.group, settings.partitions, settings.transaction_timeout_s)
     failed = 0
-    with _bar() as bar:
-        task = bar.add_task("rebuilding", total=len(partitions))
+    with bar() as shown:
+        task = shown.add_task("rebuilding", total=len(partitions))
         for partition in partitions:
             counting = _Counting(log)
             began = time.monotonic()
@@ -246,7 +246,7 @@ async def _rebuild_all(settings: Settings, partitions: Sequence[int], log: Kafka
                     f"partition {partition}: {ledgers:,} ledgers, {fields:,} fields, {seconds:.1f} s, "
                     f"{ledgers / seconds:,.0f} ledgers/s, {by}"
                 )
-            bar.advance(task)
+            shown.advance(task)
     return Exit.CHECK_FAILED if failed else Exit.OK
 
 
@@ -304,7 +304,7 @@ def _unknown(settings: Settings, partitions: Sequence[int]) -> Exit:
     return Exit.OK
 
 
-def _with_both(settings: Settings, job: Callable[[KafkaLog, RedisKeeper], Awaitable[Exit]]) -> Exit:
+def with_both(settings: Settings, job: Callable[[KafkaLog, RedisKeeper], Awaitable[Exit]]) -> Exit:
     """Does a job with broker and store; one that cannot be reached is said in a line."""
 
     async def done() -> Exit:
@@ -333,7 +333,8 @@ async def _both(settings: Settings) -> AsyncIterator[tuple[KafkaLog, RedisKeeper
         await keeper.close()
 
 
-def _bar() -> Progress:
+def bar() -> Progress:
+    """A progress bar on standard error, where that is a terminal."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
@@ -345,5 +346,5 @@ def _bar() -> Progress:
     )
 
 
-def _move(bar: Progress, task: TaskID, done: int, of: int) -> None:
-    bar.update(task, completed=done, total=of)
+def _move(shown: Progress, task: TaskID, done: int, of: int) -> None:
+    shown.update(task, completed=done, total=of)

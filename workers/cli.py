@@ -17,9 +17,11 @@ app = typer.Typer(
 )
 packs_app = typer.Typer(no_args_is_help=True, help="Policy packs: list, check, print for signature.")
 topics_app = typer.Typer(no_args_is_help=True, help="The seven topics: create or check them.")
+journal_app = typer.Typer(no_args_is_help=True, help="The journal as a file: back it up, restore it.")
 contracts_app = typer.Typer(no_args_is_help=True, help="JSON Schemas and AsyncAPI: generate or check for drift.")
 app.add_typer(packs_app, name="packs")
 app.add_typer(topics_app, name="topics")
+app.add_typer(journal_app, name="journal")
 app.add_typer(contracts_app, name="contracts")
 config_app = typer.Typer(no_args_is_help=True, help="Settings as a worker would read them.")
 app.add_typer(config_app, name="config")
@@ -363,6 +365,26 @@ def topics_check() -> None:
     from workers.online_commands import check
 
     raise typer.Exit(check())
+
+
+@journal_app.command("backup")
+def journal_backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Gzipped where it ends in .gz.", dir_okay=False)],
+) -> None:
+    """Write the whole journal to a file that is sealed by a hash; workers may go on. It holds personal data."""
+    from workers.journal_commands import backup_here
+
+    raise typer.Exit(backup_here(file))
+
+
+@journal_app.command("restore")
+def journal_restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)],
+) -> None:
+    """Write a backup to an empty journal. Refuses where something was consumed, and paid, after it was made."""
+    from workers.journal_commands import restore_here
+
+    raise typer.Exit(restore_here(file))
 
 
 @contracts_app.command("build")

@@ -27,7 +27,7 @@ COUNTY_PERSONS: Final = 900
 """One county; the next one has other residents. Together they never grow old: the auditor's work grows with a person's
 events squared."""
 
-EVENTS_OF_A_PERSON_MAX: Final = 36
+EVENTS_OF_A_PERSON_MAX: Final = 28
 REMEMBERED: Final = 400
 """So many of the last discharges may be spoken of by something later."""
 

@@ -3,13 +3,16 @@
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from contracts.topics import PAYOUTS, SIGNALS
 from workers.rehearsal.proof.journal import Journal
 from workers.rehearsal.proof.records import Evidence, Findings
 
 Message = dict[str, Any]
+
+NO_CAP: Final = 10**18
+"""Fen. More than there is."""
 
 
 def fen(yuan: str) -> int:
@@ -69,7 +72,10 @@ def read_payouts(evidence: Evidence, findings: Findings) -> dict[str, Said]:
 
 
 def check_caps(evidence: Evidence, findings: Findings) -> None:
-    """After every event, what a layer has paid out in a person's year lies between nothing and its highest cap."""
+    """After every event, what a layer has paid out in a person's year lies between nothing and its highest cap.
+
+    The highest of the rows that the person has been in: who was in a row without one has none.
+    """
     paid: dict[tuple[str, str, int, str], int] = defaultdict(int)
     caps: dict[tuple[str, str, int, str], int] = {}
     touched: set[tuple[str, str, int, str]] = set()
@@ -87,8 +93,8 @@ def check_caps(evidence: Evidence, findings: Findings) -> None:
         cause = payout["psn_no"], payout["cause"]
         for line in payout["lines"]:
             account = payout["psn_no"], payout["pack"]["region"], payout["year"], line["layer"]
-            if line.get("cap") is not None:
-                caps[account] = max(caps.get(account, 0), fen(line["cap"]))
+            if "who" in line:
+                caps[account] = max(caps.get(account, 0), NO_CAP if line["cap"] is None else fen(line["cap"]))
             if line["payable"]:
                 paid[account] += fen(line["delta"])
                 touched.add(account)

@@ -14,7 +14,7 @@ MINUTES_DEFAULT: Final = 8
 CALM_SECONDS: Final = 45.0
 """Kept free at the end, for what is left to be settled."""
 
-EVENTS_WANTED: Final = 60_000
+EVENTS_WANTED: Final = 48_000
 PER_SECOND: Final = (80.0, 150.0)
 """The load: so many events in all, and how many a second at least and at most. Their audit outlasts their making."""
 
