@@ -1,10 +1,7 @@
 """`yidan audit` and `yidan rebuild` on real servers, while workers go on and after Redis was tampered with."""
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +9,7 @@ from redis.asyncio import Redis
 
 from contracts.journal import HEADER_KEY
 from tests.settlement.rig import P, Rig, rig, settled_at_once, some_county
-from workers.settings import PREFIX
+from tests.worker.commands import yidan
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -21,26 +18,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 async def servers() -> AsyncIterator[Rig]:
     async with rig() as servers:
         yield servers
-
-
-async def yidan(servers: Rig, *words: str) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command."""
-    given = {name: str(value) for name, value in servers.settings().model_dump(mode="json").items()}
-    told = ("kafka_bootstrap", "partitions", "journal_from_start", "group")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
-        **{f"{PREFIX}{name.upper()}": given[name] for name in told},
-        f"{PREFIX}REDIS_URL": servers.stack.redis,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "workers", *words),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 async def some_field(redis: Redis, letter: bytes) -> tuple[str, bytes]:
