@@ -104,17 +104,6 @@ def work() -> None:
 
 
 @app.command()
-def audit(partition: PartitionOption = None) -> None:
-    """Fold every ledger of the journal again; compare with Redis and with the payouts, to the fen. Workers may go on.
-
-    Exit 0 where nothing differs, 1 where something does; each difference is a line of standard output.
-    """
-    from workers.audit_commands import audit_here
-
-    raise typer.Exit(audit_here(partition or []))
-
-
-@app.command()
 def rebuild(partition: PartitionOption = None) -> None:
     """Write Redis anew from the journal, while the workers go on; says how many ledgers a second."""
     from workers.audit_commands import rebuild_here
@@ -240,15 +229,23 @@ def audit(
     psn_no: Annotated[str | None, typer.Argument(metavar="PSN_NO", show_default=False)] = None,
     year: Annotated[int | None, typer.Argument(metavar="YEAR", show_default=False)] = None,
     order: Annotated[bool, typer.Option("--order", help="Arrival against the order of discharge.")] = False,
+    partition: PartitionOption = None,
     region: RegionOption = None,
     as_json: JsonOption = False,
     events: EventsOption = None,
     packs: PacksOption = None,
 ) -> None:
-    """What a person's year would have paid, had everything arrived in order of discharge; and why that differs."""
+    """Fold every ledger again, and compare journal, Redis and payouts to the fen; with --order, one person's year.
+
+    Without arguments: exit 0 where nothing differs, 1 where something does, a line each; workers may go on. With --order:
+    what the year would have paid, had everything arrived in order of discharge, and why that differs.
+    """
+    from workers.audit_commands import audit_here
     from workers.correction_commands import AUDIT_USAGE, audit_order
     from workers.exits import Exit
 
+    if not order and psn_no is None:
+        raise typer.Exit(audit_here(partition or []))
     if not order or psn_no is None or year is None:
         typer.echo(AUDIT_USAGE, err=True)
         raise typer.Exit(Exit.USAGE)

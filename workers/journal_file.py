@@ -10,6 +10,7 @@ as the journal itself is kept.
 """
 
 import gzip
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,8 +18,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Final
-
-import orjson
 
 from contracts.journal import Header, read_header
 
@@ -63,12 +62,16 @@ class BackupWriter:
     def seal(self) -> None:
         """The last line."""
         end = {"fields": self._fields, "headers": self._headers, "sha256": self._digest.hexdigest()}
-        self._stream.write(orjson.dumps(end) + b"\n")
+        self._stream.write(_line(end))
 
     def _line(self, content: Mapping[str, Any]) -> None:
-        line = orjson.dumps(content) + b"\n"
+        line = _line(content)
         self._digest.update(line)
         self._stream.write(line)
+
+
+def _line(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 @contextmanager
@@ -94,7 +97,7 @@ def read_backup(path: Path) -> tuple[str, dict[int, KeptPartition]]:
     try:
         with path.open("rb") as plain, _packed(plain, path, "rb") as stream:
             return _read(stream)
-    except (EOFError, gzip.BadGzipFile, orjson.JSONDecodeError, KeyError, ValueError, TypeError) as fault:
+    except (EOFError, gzip.BadGzipFile, KeyError, ValueError, TypeError) as fault:
         raise BackupUnfit(f"{path} is not a whole journal: {type(fault).__name__}") from fault
 
 
@@ -102,7 +105,7 @@ def _read(stream: IO[bytes]) -> tuple[str, dict[int, KeptPartition]]:
     digest = sha256()
     first = stream.readline()
     digest.update(first)
-    head = orjson.loads(first)
+    head = json.loads(first)
     if head["yidan_journal"] != FILE_FORMAT:
         raise BackupUnfit(f"it has format {head['yidan_journal']}; this version reads {FILE_FORMAT}")
     kept: dict[int, KeptPartition] = {}
@@ -110,7 +113,7 @@ def _read(stream: IO[bytes]) -> tuple[str, dict[int, KeptPartition]]:
     for line in stream:
         if end is not None:
             raise BackupUnfit("something stands after its seal")
-        content = orjson.loads(line)
+        content = json.loads(line)
         if "sha256" in content:
             end = content
             continue
