@@ -32,5 +32,5 @@ def worker_program(told: Mapping[str, str], *, asked: str = "readyz") -> Program
         answers=answers,
         taken=b"address already in use",
         patience_seconds=30.0,
-        grace_seconds=15.0,
+        grace_seconds=30.0,
     )
