@@ -141,7 +141,7 @@ async def _breath(eye: Eye, ahead_seconds: float, say: Callable[[], None]) -> No
 async def _until_settled(eye: Eye, group: str, say: Callable[[], None]) -> list[str]:
     clock = asyncio.get_running_loop()
     deadline = clock.time() + SETTLED_SECONDS_MAX
-    behind = -1
+    behind: int | None = None
     while clock.time() < deadline:
         behind = await eye.behind(group)
         if behind == 0:

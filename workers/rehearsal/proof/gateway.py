@@ -138,14 +138,16 @@ class Eye:
                 async with asyncio.timeout(5):
                     await consumer.stop()
 
-    async def behind(self, group: str) -> int:
-        """How many input records the group has not consumed."""
+    async def behind(self, group: str) -> int | None:
+        """How many input records the group has not consumed; None where the broker does not say."""
         consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, group_id=group, enable_auto_commit=False)
         try:
             async with asyncio.timeout(20):
                 await consumer.start()
                 ends = await consumer.end_offsets(self._inputs)
                 consumed = await asyncio.gather(*(consumer.committed(log) for log in self._inputs))
+        except (KafkaError, OSError, TimeoutError):
+            return None
         finally:
             await consumer.stop()
-        return sum(ends[log] - (offset or 0) for log, offset in zip(self._inputs, consumed, strict=True))
+        return int(sum(ends[log] - (offset or 0) for log, offset in zip(self._inputs, consumed, strict=True)))
