@@ -237,8 +237,8 @@ def audit(
 ) -> None:
     """Fold every ledger again, and compare journal, Redis and payouts to the fen; with --order, one person's year.
 
-    Without arguments: exit 0 where nothing differs, 1 where something does, a line each; workers may go on. With --order:
-    what the year would have paid, had everything arrived in order of discharge, and why that differs.
+    Without arguments: exit 0 where nothing differs, 1 where something does, a line each; workers may go on. With
+    --order: what the year would have paid, had everything arrived in order of discharge, and why that differs.
     """
     from workers.audit_commands import audit_here
     from workers.correction_commands import AUDIT_USAGE, audit_order
