@@ -111,8 +111,9 @@ async def test_workers_share_the_partitions_and_are_killed_in_mid_stream_and_eve
             in_the_middle += settled > 0
     await sending
     same(await servers.harvest(wanted, seconds=120), wanted)
-    assert killed >= 6
-    assert in_the_middle >= 3
+    # A real group notices that somebody was killed only when his session is over.
+    assert killed >= (6 if servers.embedded else 3)
+    assert in_the_middle >= (3 if servers.embedded else 2)
     print(f"{killed} kills, {in_the_middle} of them of a worker that had settled something")
     for worker in workers:
         assert await worker.terminate() == 0
