@@ -10,7 +10,7 @@ import pytest
 
 from contracts.topics import DISCHARGES, JOURNAL, PAYOUTS, PERSONS, QUARANTINE, SIGNALS
 from tests.rehearsal.evidence import Undisturbed
-from workers.rehearsal.proof.auditor import audit_evidence, audit_partition
+from workers.rehearsal.proof.auditor import audit_books, audit_evidence, audit_partition
 from workers.rehearsal.proof.journal import HEADER
 from workers.rehearsal.proof.second_model import difference
 
@@ -19,7 +19,7 @@ Harm = Callable[[Undisturbed], None]
 
 @pytest.fixture(scope="module")
 def settled() -> Undisturbed:
-    return Undisturbed(seed=5, events=700)
+    return Undisturbed(seed=5, events=900)
 
 
 def test_nothing_is_found_where_nothing_is_wrong(settled: Undisturbed):
@@ -154,7 +154,9 @@ def an_entry_is_paid_that_no_ledger_holds(kept: Undisturbed) -> None:
 def test_whatever_a_broken_pipeline_does_is_found(settled: Undisturbed, harm: Harm, words: str):
     kept = copy.deepcopy(settled)
     harm(kept)
-    violations = audit_evidence(kept.evidence()).violations
+    violations = audit_books(kept.evidence())[1].violations
+    if not any(words in violation for violation in violations):  # the model is slow: asked where the books look right
+        violations = audit_evidence(kept.evidence()).violations
     assert any(words in violation for violation in violations), violations[:5]
 
 
