@@ -32,9 +32,8 @@ app.add_typer(quarantine_app, name="quarantine")
 FileArgument = Annotated[
     typer.FileBinaryRead, typer.Argument(metavar="FILE", help="JSON lines; - for standard input.", show_default=False)
 ]
-PartitionOption = Annotated[
-    list[int] | None, typer.Option("--partition", metavar="N", help="Only this one; may be given more than once.")
-]
+BackupArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Gzipped if it ends in .gz.", dir_okay=False)]
+PartitionOption = Annotated[list[int] | None, typer.Option(metavar="N", help="Only this one; may be repeated.")]
 PacksOption = Annotated[
     Path | None,
     typer.Option("--packs", metavar="DIR", help="Use the packs of this folder.", exists=True, file_okay=False),
@@ -121,9 +120,7 @@ def run(
     kafka_port: Annotated[int | None, typer.Option(help="Demand this port; else a free one is found.")] = None,
     redis_port: Annotated[int | None, typer.Option(help="Demand this port; else a free one is found.")] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Demand this port; else a free one is found.")] = None,
-    real: Annotated[
-        bool, typer.Option("--real", help="Apache Kafka (`make kafka`) and this machine's Redis, not the wheels.")
-    ] = False,
+    real: Annotated[bool, typer.Option("--real", help="Apache Kafka and Redis, not the wheels.")] = False,
 ) -> None:
     """The whole thing on this machine: broker, store, worker, a synthetic county, payouts live on the terminal."""
     from workers.rehearsal.show import Show, show
@@ -235,10 +232,9 @@ def audit(
     events: EventsOption = None,
     packs: PacksOption = None,
 ) -> None:
-    """Fold every ledger again, and compare journal, Redis and payouts to the fen; with --order, one person's year.
+    """Fold all ledgers again; compare journal, Redis, payouts. Workers may go on. Exit 1 where something differs.
 
-    Without arguments: exit 0 where nothing differs, 1 where something does, a line each; workers may go on. With
-    --order: what the year would have paid, had everything arrived in order of discharge, and why that differs.
+    With --order: what a year would have paid, had all arrived in order of discharge, and why that differs.
     """
     from workers.audit_commands import audit_here
     from workers.correction_commands import AUDIT_USAGE, audit_order
@@ -365,9 +361,7 @@ def topics_check() -> None:
 
 
 @journal_app.command("backup")
-def journal_backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Gzipped where it ends in .gz.", dir_okay=False)],
-) -> None:
+def journal_backup(file: BackupArgument) -> None:
     """Write the whole journal to a file that is sealed by a hash; workers may go on. It holds personal data."""
     from workers.journal_commands import backup_here
 
@@ -375,9 +369,7 @@ def journal_backup(
 
 
 @journal_app.command("restore")
-def journal_restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)],
-) -> None:
+def journal_restore(file: BackupArgument) -> None:
     """Write a backup to an empty journal. Refuses where something was consumed, and paid, after it was made."""
     from workers.journal_commands import restore_here
 

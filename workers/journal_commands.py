@@ -74,7 +74,7 @@ def restore_here(path: Path) -> Exit:
     settings = settings_or_exit()
     try:
         group, kept = read_backup(path)
-    except BackupUnfit as unfit:
+    except (BackupUnfit, OSError) as unfit:
         typer.echo(str(unfit), err=True)
         return Exit.BAD_DATA
     return with_both(settings, lambda log, keeper: _restore(settings, group, kept, log, keeper))
