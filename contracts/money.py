@@ -89,6 +89,20 @@ Amount = Annotated[
 """An incoming amount: yuan on the wire and in the journal, fen in the model."""
 
 
+class SignedAmountSchema:
+    """JSON Schema of an incoming amount that may be negative."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {
+            "anyOf": [
+                {"type": "string", "pattern": r"^-?[0-9]{1,13}(\.[0-9]{1,2})?$"},
+                {"type": "integer", "minimum": -YUAN_MAX, "maximum": YUAN_MAX},
+            ],
+            "description": "Yuan: a string with at most two decimals, or a whole JSON number; negative for a refund.",
+        }
+
+
 class _WrittenSchema:
     """JSON Schema of an amount that Yidan writes: always a string with two decimals."""
 

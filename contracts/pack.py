@@ -184,7 +184,10 @@ class Watch:
 
 @dataclass(frozen=True, eq=False)
 class Pack:
-    """One region's policy. `region` names the ledger (the city's, also under a county's file); `digest` its text."""
+    """One region's policy. `region` names the ledger (the city's, also under a county's file); `digest` its text.
+
+    `carrier` is the insurer that a county's file names for its supplementary insurance.
+    """
 
     region: str
     name: str
@@ -194,6 +197,7 @@ class Pack:
     watches: tuple[Watch, ...] = ()
     last_first: bool = False
     county: str | None = None
+    carrier: str | None = None
 
     @cached_property
     def _on(self) -> dict[Day, tuple[tuple[Layer, bool], ...]]:

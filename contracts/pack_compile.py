@@ -228,4 +228,5 @@ def compile_pack(city: PackFile, county: CountyFile | None, texts: Sequence[str]
         watches=tuple(_watch(watch, city) for watch in city.watches),
         last_first=city.corrections == "last_first",
         county=county.region if county else None,
+        carrier=county.carrier if county else None,
     )

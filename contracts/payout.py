@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from contracts.money import Yuan
-from contracts.vocabulary import Correction, Kind, LayerId, Payee, Reason, Status
+from contracts.vocabulary import ClrType, Correction, Kind, LayerId, Payee, Reason, Status
 
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
 """Readers and tests validate from JSON (`validate_json`): a closed list's word is read as its enum member."""
@@ -68,10 +68,14 @@ class Cause(TypedDict):
 
 @with_config(_STRICT)
 class PackUsed(TypedDict):
-    """The policy pack that decided: its ledger's region and the digest of its text."""
+    """The policy pack that decided: its ledger's region and the digest of its text.
+
+    `carrier` is the insurer that a county's file names for its supplementary insurance: it clears with the county.
+    """
 
     region: str
     digest: str
+    carrier: NotRequired[str]
 
 
 @with_config(_STRICT)
@@ -103,6 +107,9 @@ class CombinedPayout(TypedDict):
     psn_no: str
     insuplc_admdvs: str
     fixmedins_code: NotRequired[str]
+    insutype: NotRequired[str]
+    clr_type: NotRequired[ClrType]
+    acct_pay: NotRequired[Yuan]
     year: int
     revision: int
     cause: Cause

@@ -1,4 +1,4 @@
-"""The seven topics and what each is configured to keep."""
+"""The seven topics of the protocol, those derived from them, and what each is configured to keep."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,7 @@ class Topic:
 
     name: str
     title: str
-    direction: str  # "in", "out" or "internal"
+    direction: str  # "in", "out", "internal", "derived" or "asked"
     settings: dict[str, str]
 
 
@@ -23,6 +23,9 @@ PAYOUTS: Final = "onestop.payouts.v1"
 JOURNAL: Final = "onestop.journal.v1"
 SIGNALS: Final = "onestop.signals.v1"
 QUARANTINE: Final = "onestop.quarantine.v1"
+CLEARING: Final = "onestop.clearing.v1"
+RECONCILIATIONS: Final = "onestop.reconciliations.v1"
+VIEWS: Final = "onestop.views.v1"
 
 INPUTS: Final = (PERSONS, DISCHARGES, APPLICATIONS)
 """The input topics, in the order in which one batch takes them: who a person is, before what is settled for them."""
@@ -46,3 +49,23 @@ TOPICS: Final = (
     Topic(QUARANTINE, "拒收隔离", "out", _FOR_YEARS),
 )
 """All seven have the same number of partitions, fixed when the journal is born."""
+
+DERIVED: Final = (
+    Topic(
+        CLEARING,
+        "清算单",
+        "derived",
+        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(7 * DAY_MS), "retention.ms": "-1"},
+    ),
+    Topic(RECONCILIATIONS, "对账请求与结果", "asked", _FOR_YEARS),
+    Topic(
+        VIEWS,
+        "统计与清算视图",
+        "internal",
+        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(7 * DAY_MS), "retention.ms": "-1"},
+    ),
+)
+"""What `yidan operate` keeps beside them: outside the protocol, derived from payouts, with the same partitions.
+
+The settlement worker does without them.
+"""

@@ -46,6 +46,22 @@ CARE_OF_MED_TYPE: Final = {
 """Care by the first two digits of `med_type`; longer codes refine them."""
 
 
+class ClrType(StrEnum):
+    """`clr_type`, how hospital and office sort what they clear."""
+
+    OUTPATIENT = "11"
+    INPATIENT = "21"
+    OTHER = "99"
+
+
+CLR_TYPE_OF_CARE: Final = {
+    Care.INPATIENT: ClrType.INPATIENT,
+    Care.SPECIAL_OUTPATIENT: ClrType.OUTPATIENT,  # settled as outpatient care (2207), whichever cap it shares
+    Care.OUTPATIENT: ClrType.OUTPATIENT,
+    Care.OTHER: ClrType.OTHER,
+}
+
+
 class InsuranceType(StrEnum):
     """`insutype`."""
 

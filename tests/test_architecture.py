@@ -19,6 +19,9 @@ RINGS = {
     "workers.contracts_book": ("contracts",),
     "workers.settlement": ("contracts", "workers.adjudication"),
     "workers.kafka": ("contracts", "workers.settlement", "workers.settings"),
+    "workers.operations": (
+        *("contracts", "workers.settlement", "workers.kafka", "workers.settings", "workers.logs", "workers.exits"),
+    ),
     "workers.desk": (
         *("contracts", "workers.adjudication", "workers.settlement", "workers.kafka", "workers.settings"),
         "workers.store",
@@ -39,7 +42,7 @@ ROOMS = {
     "prometheus_client": ("workers/metrics.py", "workers/http.py"),
     "orjson": (
         *("workers/settlement/*", "workers/logs.py", "workers/*_commands.py", "workers/rehearsal/*"),
-        "workers/desk/*",
+        *("workers/desk/*", "workers/operations/*"),
     ),
     "atheris": ("workers/rehearsal/fuzz.py",),
     "cryptography": ("workers/desk/signing.py",),

@@ -16,7 +16,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 packs_app = typer.Typer(no_args_is_help=True, help="Policy packs: list, check, print for signature.")
-topics_app = typer.Typer(no_args_is_help=True, help="The seven topics: create or check them.")
+topics_app = typer.Typer(no_args_is_help=True, help="The topics: create or check them.")
 journal_app = typer.Typer(no_args_is_help=True, help="The journal as a file: back it up, restore it.")
 contracts_app = typer.Typer(no_args_is_help=True, help="JSON Schemas and AsyncAPI: generate or check for drift.")
 app.add_typer(packs_app, name="packs")
@@ -108,6 +108,16 @@ def rebuild(partition: PartitionOption = None) -> None:
     from workers.audit_commands import rebuild_here
 
     raise typer.Exit(rebuild_here(partition or []))
+
+
+@app.command()
+def operate(
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Derive every view from the payouts again.")] = False,
+) -> None:
+    """Statistics, clearing and reconciliation from committed payouts, as JSON pages. SIGTERM ends it with 0."""
+    from workers.online_commands import operate_until_told
+
+    raise typer.Exit(operate_until_told(rebuild=rebuild))
 
 
 @app.command()

@@ -28,6 +28,13 @@ def show_settings() -> Exit:
     return Exit.OK
 
 
+def operate_until_told(*, rebuild: bool) -> Exit:
+    """Run the derived views until SIGTERM; the exit code."""
+    from workers.operations.operate import operate
+
+    return asyncio.run(operate(settings_or_exit(), rebuild=rebuild))
+
+
 def apply() -> Exit:
     """Create the topics that are missing, and say which."""
     from workers.kafka.topics import apply_topics

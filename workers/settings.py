@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 9_464
     """0 takes a free port, which the log's line `listening` names."""
+    operate_group: Annotated[str, Field(min_length=1, max_length=249)] = "yidan-operate"
+    """The group of `yidan operate`; its offsets decide nothing, the views know where they are."""
+    operate_http_port: Annotated[int, Field(ge=0, le=65_535)] = 9_465
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     # `yidan topics apply`.
@@ -124,7 +127,7 @@ class Settings(BaseSettings):
     """Read the journal from offset 0 and skip, because the embedded broker loses committed records for a reader that
     starts in mid-log after an aborted transaction. A trait of that broker, not of the protocol."""
 
-    @field_validator("group", "redis_prefix")
+    @field_validator("group", "operate_group", "redis_prefix")
     @classmethod
     def _plain_words(cls, value: str) -> str:
         if not all(letter.isalnum() or letter in "._-:" for letter in value):

@@ -40,6 +40,7 @@ async def rig(**changes: Any) -> AsyncIterator["Rig"]:
             "replication_factor": 1,
             "min_insync": 1,
             "http_port": 0,
+            "operate_http_port": 0,
             "journal_from_start": embedded,
             "discharges_batch_max": 50,
             "session_timeout_s": 6.0,
@@ -71,9 +72,9 @@ class Rig:
     def settings(self, **changes: Any) -> Settings:
         return Settings(**self.environment(**changes))
 
-    async def start(self, **changes: Any) -> "Process":
-        """A worker process."""
-        process = Process({**self._given, **changes})
+    async def start(self, *command: str, **changes: Any) -> "Process":
+        """A worker process, or that of another command."""
+        process = Process({**self._given, **changes}, command or ("work",))
         self.processes.append(process)
         await process.start()
         return process
@@ -251,7 +252,8 @@ def process_environment(given: dict[str, Any]) -> dict[str, str]:
 class Process:
     """A worker in a process of its own, as a supervisor runs it."""
 
-    def __init__(self, given: dict[str, Any]) -> None:
+    def __init__(self, given: dict[str, Any], command: Sequence[str] = ("work",)) -> None:
+        self._command = command
         self._environment = process_environment(given)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -260,7 +262,7 @@ class Process:
 
     async def start(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "workers", "work"),
+            *(sys.executable, "-m", "workers", *self._command),
             env=self._environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -178,6 +178,8 @@ def _head(page: Page, payout: CombinedPayout, kind: Kind, region_name: str) -> N
     if "medfee_sumamt" in payout:
         page.blank()
         page.amount("医疗费总额", shown(payout["medfee_sumamt"]))
+        if "acct_pay" in payout:
+            page.amount("其中个人账户支付（本人资金，各层不作扣减）", shown(payout["acct_pay"]))
         page.text("由自费、超限价、自理（先行自付）、符合政策范围四部分组成，各层依次支付前面各层付剩的费用。", 4)
     if kind is Kind.REVERSAL:
         page.blank()

@@ -10,7 +10,7 @@ from contracts.journal import Entry, Share
 from contracts.money import Fen, yuan
 from contracts.pack import Layer, Pack, Row
 from contracts.payout import Cause, CombinedPayout, Line, PackUsed
-from contracts.vocabulary import HOSPITAL_SHARE, Correction, Kind, Payee, Reason, Status
+from contracts.vocabulary import CLR_TYPE_OF_CARE, HOSPITAL_SHARE, Correction, Kind, Payee, Reason, Status
 from workers.adjudication.adjudicate import Adjudication
 from workers.adjudication.application import Grant
 from workers.adjudication.layer import Decision, why_nothing
@@ -118,7 +118,10 @@ def _line(seq: int, decision: Decision, insutype: str, delta: Fen, payee: Payee 
 @lru_cache(maxsize=256)
 def pack_used(pack: Pack) -> PackUsed:
     """How a payout names the pack that decided."""
-    return {"region": pack.region, "digest": pack.digest}
+    used: PackUsed = {"region": pack.region, "digest": pack.digest}
+    if pack.carrier is not None:
+        used["carrier"] = pack.carrier
+    return used
 
 
 def settlement_payout(
@@ -166,7 +169,7 @@ def _bill_payout(
     left: tuple[Fen, Fen, Fen, Fen],
 ) -> CombinedPayout:
     """A payout about a bill: its names, its sums, its lines and what is left of it."""
-    return {
+    payout: CombinedPayout = {
         "type": "combined_payout",
         "payout_id": f"{bill.psn_no}:{bill.setl_id}:{revision}",
         "kind": kind,
@@ -175,6 +178,8 @@ def _bill_payout(
         "psn_no": bill.psn_no,
         "insuplc_admdvs": bill.insuplc_admdvs,
         "fixmedins_code": bill.fixmedins_code,
+        "insutype": bill.insutype,
+        "clr_type": CLR_TYPE_OF_CARE[bill.care],
         "year": bill.year,
         "revision": revision,
         "cause": cause,
@@ -190,6 +195,9 @@ def _bill_payout(
             "inscp_scp_amt": yuan(left[0]),
         },
     }
+    if bill.acct_pay:
+        payout["acct_pay"] = yuan(bill.acct_pay)
+    return payout
 
 
 def application_payout(

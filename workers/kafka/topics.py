@@ -1,8 +1,8 @@
-"""Making the seven topics and finding out whether they are as they must be."""
+"""Making the topics, the seven and the derived ones, and finding out whether they are as they must be."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -10,9 +10,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from contracts.topics import TOPICS, Topic
+from contracts.topics import DERIVED, TOPICS, Topic
 from workers.kafka.connection import connection
 from workers.settings import Settings
+
+ALL: Final = (*TOPICS, *DERIVED)
 
 ALWAYS: Final = {"unclean.leader.election.enable": "false"}
 """A replica that missed acknowledged records must never become the leader."""
@@ -42,7 +44,7 @@ async def apply_topics(settings: Settings) -> list[str]:
     done: list[str] = []
     async with _admin(settings) as admin:
         present = await _described(admin)
-        missing = [topic for topic in TOPICS if topic.name not in present]
+        missing = [topic for topic in ALL if topic.name not in present]
         if missing:
             answer = await admin.create_topics(
                 [
@@ -59,7 +61,7 @@ async def apply_topics(settings: Settings) -> list[str]:
                 if code and for_code(code) is not TopicAlreadyExistsError:
                     raise TopicsUnfit(f"{name}: {for_code(code).__name__}")
                 done.append(f"{name}: made with {settings.partitions} partitions")
-        for topic in TOPICS:
+        for topic in ALL:
             if topic in missing:
                 continue
             found = await _settings_of(admin, topic)
@@ -79,7 +81,7 @@ async def check_topics(settings: Settings) -> list[str]:
     faults: list[str] = []
     async with _admin(settings) as admin:
         present = await _described(admin)
-        for topic in TOPICS:
+        for topic in ALL:
             partitions = present.get(topic.name)
             if partitions is None:
                 faults.append(f"{topic.name}: missing; `yidan topics apply` makes it")
@@ -94,11 +96,11 @@ async def check_topics(settings: Settings) -> list[str]:
     return faults
 
 
-async def partition_counts(settings: Settings) -> dict[str, int]:
-    """How many partitions each of our topics has; 0 for one that is missing."""
+async def partition_counts(settings: Settings, topics: Sequence[Topic] = TOPICS) -> dict[str, int]:
+    """How many partitions each of these topics has; 0 for one that is missing."""
     async with _admin(settings) as admin:
         present = await _described(admin)
-    return {topic.name: len(present.get(topic.name, ())) for topic in TOPICS}
+    return {topic.name: len(present.get(topic.name, ())) for topic in topics}
 
 
 @asynccontextmanager
@@ -142,8 +144,8 @@ async def _until_seen(admin: AIOKafkaAdminClient, settings: Settings) -> None:
     """Waits until the broker that we ask has heard of what the controller did."""
     for _ in range(PROPAGATION_LOOKS_MAX):
         present = await _described(admin)
-        if all(topic.name in present for topic in TOPICS) and not any(
-            [_wrong(settings, topic, await _settings_of(admin, topic)) for topic in TOPICS]
+        if all(topic.name in present for topic in ALL) and not any(
+            [_wrong(settings, topic, await _settings_of(admin, topic)) for topic in ALL]
         ):
             return
         await asyncio.sleep(PROPAGATION_LOOK_S)

@@ -24,6 +24,7 @@ from workers.rehearsal.auditor_facts import (
 from workers.rehearsal.auditor_judge import judged, message_seen
 from workers.rehearsal.auditor_signals import Signal, Told
 from workers.rehearsal.auditor_words import (
+    FOR_CLEARING,
     Payout,
     bill_payout,
     grant_payout,
@@ -115,7 +116,7 @@ class Auditor:
         setl_id = bill.event["setl_id"]
         history, shown_last = self.said[setl_id], bill_payout(bill)
         kept = ("setl_id", "mdtrt_id", "psn_no", "insuplc_admdvs", "fixmedins_code", "year", "pack", "medfee_sumamt")
-        payout: Payout = {key: shown_last[key] for key in kept} | {
+        payout: Payout = {key: shown_last[key] for key in (*kept, *FOR_CLEARING) if key in shown_last} | {
             "fund_pay_sumamt": "0.00",
             "psn_part_amt": "0.00",
             "left": dict.fromkeys(shown_last["left"], "0.00"),

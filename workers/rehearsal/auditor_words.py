@@ -4,10 +4,29 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from workers.rehearsal.auditor_bill import BILL_PARTS, Bill, Event, Line, moved_slices, ratio_written, written, yuan
+from contracts.pack import Pack
+from workers.rehearsal.auditor_bill import (
+    BILL_PARTS,
+    Bill,
+    Event,
+    Line,
+    care_of,
+    moved_slices,
+    ratio_written,
+    written,
+    yuan,
+)
 from workers.rehearsal.auditor_facts import Entry, Grant
 
 Payout = dict[str, Any]
+
+FOR_CLEARING = ("insutype", "clr_type", "acct_pay")
+CLEARED_AS = {"住院": "21", "特殊病种门诊": "11", "门诊": "11", "其他": "99"}
+
+
+def pack_named(pack: Pack) -> dict[str, str]:
+    """How a payout names the pack that decided, and the insurer that a county's file names."""
+    return {"region": pack.region, "digest": pack.digest} | ({"carrier": pack.carrier} if pack.carrier else {})
 
 
 def name_of(entry: Entry) -> str:
@@ -51,7 +70,9 @@ def bill_payout(bill: Bill) -> Payout:
     payout: Payout = {key: event[key] for key in ("setl_id", "mdtrt_id", "psn_no", "insuplc_admdvs", "fixmedins_code")}
     payout |= {
         "year": int(event["enddate"][:4]),
-        "pack": {"region": bill.pack.region, "digest": bill.pack.digest},
+        "pack": pack_named(bill.pack),
+        **dict(zip(FOR_CLEARING, (event["insutype"], CLEARED_AS[care_of(event)]), strict=False)),
+        **({"acct_pay": written(own)} if (own := yuan(event.get("acct_pay"))) else {}),
         "medfee_sumamt": written(bill.total),
         "fund_pay_sumamt": written(bill.funds),
         "psn_part_amt": written(bill.self_pay),
@@ -120,7 +141,7 @@ def grant_payout(grant: Grant) -> Payout:
     return {
         **({"other_assistance": written(other)} if other else {}),
         **{key: decision[key] for key in ("application_id", "psn_no", "insuplc_admdvs", "year")},
-        "pack": {"region": grant.pack.region, "digest": grant.pack.digest},
+        "pack": pack_named(grant.pack),
         "fund_pay_sumamt": written(grant.paid),
         "lines": [line_shown(1, line, "")],
     }

@@ -1,0 +1,323 @@
+"""`yidan operate`: payouts in, statistics, clearing and reconciliation out; outside the commit protocol.
+
+Where a partition changes hands:
+1. The group assigns it. Nothing is fetched yet.
+2. The views' log is read to its end as it is then, so that what the former owner has written is here.
+3. The payouts are read from the position that the log gives. What the former owner did after that is done again, and
+   comes to the same.
+"""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import orjson
+
+from contracts.topics import CLEARING, DERIVED, PAYOUTS, RECONCILIATIONS, TOPICS, VIEWS
+from workers.exits import Exit
+from workers.kafka.topics import partition_counts
+from workers.kafka.views_log import ViewsLog
+from workers.logs import configure_logs, get_log, told
+from workers.operations.pages import Page
+from workers.operations.parts import CLEARING as CLEARING_PARTS
+from workers.operations.parts import YEARS
+from workers.operations.reconcile import answer
+from workers.operations.statements import statement
+from workers.operations.stream import address, build
+from workers.operations.views import POSITION, Views, read_key, write_key
+from workers.settings import Settings
+from workers.settlement.records import Incoming
+from workers.settlement.validate import partition_of
+
+FLUSH_SECONDS: Final = 0.5
+"""How far the log may be behind the views; a process that takes over does so much again."""
+
+PUBLISH_SECONDS: Final = 2.0
+"""A statement that goes on changing gets a revision this often."""
+
+LOOK_SECONDS: Final = 0.05
+RESTORE_SECONDS_MAX: Final = 3_600.0
+
+NEEDED: Final = tuple(topic for topic in (*TOPICS, *DERIVED) if topic.name == PAYOUTS or topic in DERIVED)
+
+
+class MustEnd(Exception):
+    """The process ends with this exit code."""
+
+    def __init__(self, code: Exit, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+async def operate(settings: Settings, *, rebuild: bool = False, stop: asyncio.Event | None = None) -> Exit:
+    """Runs until `stop` is set, or without one until SIGTERM or SIGINT. Its exit code."""
+    configure_logs(settings.log_level)
+    if stop is None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return await Operations(settings, stop).run(rebuild=rebuild)
+
+
+class Operations:
+    """One process's share of the views."""
+
+    def __init__(self, settings: Settings, stop: asyncio.Event) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._say = get_log()
+        self._views = Views(settings.partitions)
+        self._page = Page(self._views, self._troubles)
+        self._log = ViewsLog(settings, (VIEWS, CLEARING, RECONCILIATIONS))
+        self._owned: set[int] = set()
+        self._assigned_once = False
+        self._published: dict[str, dict[str, Any]] = {}
+        self._own_epochs: dict[int, int] = {}
+        self._ending: MustEnd | None = None
+        self._flushing = asyncio.Lock()
+        self._app: Any = None
+
+    async def run(self, *, rebuild: bool) -> Exit:
+        """Starts, goes round until told to stop, lets go."""
+        reading: asyncio.Task[None] | None = None
+        try:
+            await self._start()
+            reading = asyncio.create_task(self._read_on())
+            await self._until_read()
+            if rebuild:
+                await self._begin_again()
+            self._own_epochs = {p: view.epoch for p, view in enumerate(self._views.partitions)}
+            self._app = build(
+                self._settings,
+                self._page,
+                positions=self._position,
+                take_payout=self._take_payout,
+                take_claim=self._take_claim,
+                assigned=self._assigned,
+                revoked=self._revoked,
+                failed=self._failed,
+            )
+            await self._app.start()
+            self._say.info("listening", address=address(self._app))
+            await self._go_round()
+        except MustEnd as end:
+            self._say.error("operations end", exit_code=end.code, detail=str(end))
+            return end.code
+        except Exception as error:  # noqa: BLE001 - it ends loudly, and the log says nothing about a person
+            self._say.error("operations failed", exit_code=Exit.CHECK_FAILED, **told(error))
+            return Exit.CHECK_FAILED
+        finally:
+            await self._let_go(reading)
+        return Exit.OK
+
+    # ── start and end ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _start(self) -> None:
+        self._say.info("operations start", settings=self._settings.shown())
+        deadline = time.monotonic() + self._settings.start_timeout_s
+        await self._reached("the topics", deadline, self._check_partitions)
+        await self._reached("the views' log", deadline, self._log.start)
+
+    async def _reached(self, what: str, deadline: float, reach: Callable[[], Awaitable[None]]) -> None:
+        while not self._stop.is_set():
+            try:
+                return await reach()
+            except MustEnd:
+                raise
+            except Exception as error:
+                if time.monotonic() > deadline:
+                    raise MustEnd(Exit.UNAVAILABLE, f"{what} cannot be reached: {type(error).__name__}") from error
+                self._say.warning("cannot be reached yet", detail=what, error=type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), 1.0)
+        return None
+
+    async def _check_partitions(self) -> None:
+        """Refuses by name a topic with another number of partitions: faust would idle for ever on it."""
+        wanted = self._settings.partitions
+        for topic, found in (await partition_counts(self._settings, NEEDED)).items():
+            if not found:
+                raise MustEnd(Exit.CONFIGURATION, f"{topic}: missing; `yidan topics apply` makes it")
+            if found != wanted:
+                raise MustEnd(Exit.CONFIGURATION, f"{topic}: {found} partitions, must be {wanted}")
+
+    async def _let_go(self, reading: asyncio.Task[None] | None) -> None:
+        """Leaves the group, writes what is not written yet, closes."""
+        try:
+            async with asyncio.timeout(self._settings.drain_timeout_s):
+                if self._app is not None:
+                    await self._app.stop()
+                if self._ending is None:
+                    with contextlib.suppress(Exception):
+                        await self._flush(set(range(self._settings.partitions)))
+        except TimeoutError:
+            self._say.warning("let go only in part; whoever is next does the rest again")
+        if reading is not None:
+            reading.cancel()
+        await self._log.stop()
+        self._say.info("operations ended")
+
+    # ── the log ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _read_on(self) -> None:
+        """Reads what other processes have derived, and the statements and answers there are."""
+        while True:
+            try:
+                for record in await self._log.read(0.5):
+                    self._merge(record)
+            except Exception as error:  # noqa: BLE001 - it ends the process; a new one reads from the beginning
+                return self._failed(error)
+
+    def _merge(self, record: Incoming) -> None:
+        if record.value is None or record.key is None:
+            return
+        if record.topic == VIEWS:
+            self._views.merge(record.partition, record.key, record.value)
+            epoch = self._own_epochs.get(record.partition)
+            if epoch is not None and self._views.partitions[record.partition].epoch != epoch:
+                self._end(Exit.CHECK_FAILED, "the views are being rebuilt by another process: start again")
+        elif record.topic == CLEARING:
+            said = orjson.loads(record.value)
+            self._published[said["statement_id"]] = said
+        elif (said := _answer(record.value)) is not None:
+            self._page.answered(said)
+
+    async def _until_read(self) -> None:
+        """Waits until the views' log has been read to its end as of now."""
+        ends = await self._log.ends((VIEWS, CLEARING))
+        async with asyncio.timeout(RESTORE_SECONDS_MAX):
+            while self._log.unread(ends):
+                if self._ending is not None:
+                    raise self._ending
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _begin_again(self) -> None:
+        """Throws the views away: a new epoch, in which everything is derived from the payouts again."""
+        for partition, view in enumerate(self._views.partitions):
+            view.forget(view.epoch + 1)
+            await self._log.write(VIEWS, partition, view.to_write())
+        self._say.info("views are derived again", partitions=list(range(self._settings.partitions)))
+
+    async def _flush(self, partitions: set[int]) -> None:
+        """Writes what has changed, and after it the position that it speaks for."""
+        async with self._flushing:
+            for partition in sorted(partitions):
+                view = self._views.partitions[partition]
+                if not view.changed:
+                    continue
+                records = view.to_write()
+                try:
+                    # The position goes last and alone: it may not be there before everything that it speaks for is.
+                    await self._log.write(VIEWS, partition, records[:-1])
+                    await self._log.write(VIEWS, partition, records[-1:])
+                except BaseException:
+                    view.changed |= {read_key(key) for key, _ in records} - {POSITION}
+                    raise
+
+    # ── the group ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _assigned(self, partitions: set[int]) -> None:
+        self._owned, self._assigned_once = partitions, True
+        self._views.touched |= {key for kind in (CLEARING_PARTS, YEARS) for key, _ in self._views.each(kind)}
+        self._say.info("partitions assigned", partitions=sorted(partitions))
+
+    async def _revoked(self, partitions: set[int]) -> None:
+        owned, self._owned = self._owned, set()
+        with contextlib.suppress(Exception):  # whoever is next does it again
+            await self._flush(owned & partitions)
+
+    async def _position(self, partition: int) -> int:
+        """Steps 2 and 3 of a change of hands."""
+        await self._until_read()
+        return 0 if self._settings.journal_from_start else self._views.partitions[partition].position
+
+    def _take_payout(self, partition: int, offset: int, at: str, value: bytes) -> None:
+        if offset >= self._views.partitions[partition].position:
+            self._views.take(partition, offset, orjson.loads(value), at)
+
+    async def _take_claim(self, partition: int, key: bytes | None, value: bytes) -> None:
+        """Answers a request, in its partition and under its key; what is an answer itself is left alone."""
+        if _answer(value) is None:
+            answered = orjson.dumps(answer(self._views, value))
+            await self._log.write(RECONCILIATIONS, partition, [(key or write_key(POSITION), answered)])
+
+    # ── the loop ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _go_round(self) -> None:
+        published = checked = time.monotonic()
+        while not self._stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), FLUSH_SECONDS)
+            if self._ending is not None:
+                raise self._ending
+            if self._app.crashed:
+                raise MustEnd(Exit.UNAVAILABLE, f"faust gave up: {type(self._app.crash_reason).__name__}")
+            await self._tried(self._flush(set(self._owned)))
+            if time.monotonic() - published > PUBLISH_SECONDS:
+                published = time.monotonic()
+                await self._tried(self._publish())
+            if time.monotonic() - checked > self._settings.partitions_check_s:
+                checked = time.monotonic()
+                await self._tried(self._check_partitions())
+
+    async def _tried(self, job: Awaitable[None]) -> None:
+        """A broker that is away for a while is waited for."""
+        try:
+            await job
+        except MustEnd:
+            raise
+        except Exception as error:  # noqa: BLE001 - tried again in the next round
+            self._say.warning("could not write or look; it is tried again", **told(error))
+
+    async def _publish(self) -> None:
+        """Writes the statements that have changed and whose home is one of our partitions.
+
+        The number of lines is the revision, so two processes that know equally much say the same. One that knows less
+        than was said before says nothing.
+        """
+        touched, self._views.touched = self._views.touched, set()
+        for key in sorted(touched):
+            found: Any = statement(self._views, key)
+            if found is None:
+                continue
+            home = partition_of(found["statement_id"].encode(), self._settings.partitions)
+            said = self._published.get(found["statement_id"])
+            if home not in self._owned or (said is not None and found["revision"] < said["revision"]) or found == said:
+                continue
+            try:
+                await self._log.write(CLEARING, home, [(found["statement_id"].encode(), orjson.dumps(found))])
+            except BaseException:
+                self._views.touched |= touched
+                raise
+            self._published[found["statement_id"]] = found
+
+    # ── troubles ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _failed(self, error: BaseException) -> None:
+        self._say.error("something could not be taken in", **told(error))
+        self._end(Exit.CHECK_FAILED, f"something could not be taken in: {type(error).__name__}")
+
+    def _end(self, code: Exit, why: str) -> None:
+        self._ending = self._ending or MustEnd(code, why)
+
+    def _troubles(self) -> list[str]:
+        """Why this process should not be asked yet."""
+        troubles = ["draining"] if self._stop.is_set() else []
+        if not self._assigned_once:
+            troubles.append("the group has not assigned partitions yet")
+        return troubles
+
+
+def _answer(value: bytes) -> dict[str, Any] | None:
+    """An answer of ours; None for a request, and for what is neither."""
+    try:
+        said = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return said if isinstance(said, dict) and said.get("type") in _ANSWERS else None
+
+
+_ANSWERS: Final = ("totals_answered", "lines_answered", "claim_refused")

@@ -1,0 +1,111 @@
+"""What desks of funds and finance look at: JSON, read from the views as this process knows them."""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+
+from workers.operations.statements import owed, spent, statements
+from workers.operations.statistics import corrections, statistics
+from workers.operations.views import Views
+
+Query = Mapping[str, str]
+Answered = tuple[int, bytes]
+
+ANSWERS_KEPT: Final = 500
+"""Answers to hospitals that are shown; the topic keeps all of them."""
+
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAYS: Final = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")
+_MONTHS: Final = re.compile(r"[0-9]{4}([0-9]{2})?")
+
+
+class Page:
+    """The paths of the page. It reads; nothing here changes anything."""
+
+    def __init__(self, views: Views, troubles: Callable[[], list[str]]) -> None:
+        self._views = views
+        self._troubles = troubles
+        self._answers: deque[dict[str, Any]] = deque(maxlen=ANSWERS_KEPT)
+
+    def paths(self) -> dict[str, Callable[[Query], Answered]]:
+        """Every path and what answers it."""
+        return {
+            "/statistics": self._statistics,
+            "/clearing": self._clearing,
+            "/corrections": self._corrections,
+            "/owed": self._owed,
+            "/reconciliations": self._reconciliations,
+            "/healthz": lambda _: _json({"ok": True, "troubles": []}),
+            "/readyz": self._ready,
+        }
+
+    def answered(self, answer: dict[str, Any]) -> None:
+        """Remembers an answer to a hospital, to be shown."""
+        self._answers.append(answer)
+
+    def _ready(self, _: Query) -> Answered:
+        troubles = self._troubles()
+        return _json({"ok": not troubles, "troubles": troubles}, 503 if troubles else 200)
+
+    def _statistics(self, query: Query) -> Answered:
+        by, day = query.get("by", "day"), query.get("day", "")
+        if by not in ("day", "hour"):
+            return _wrong("by", "day or hour")
+        if day and not _DAYS.fullmatch(day):
+            return _wrong("day", "a day YYYY-MM-DD, a month YYYY-MM or a year YYYY")
+        rows = statistics(self._views, region=query.get("region", ""), day=day, hours=by == "hour")
+        return self._shown("statistics", _chosen(rows, query, "layer", "fund_pay_type", "fixmedins_code"))
+
+    def _clearing(self, query: Query) -> Answered:
+        filters = ("statement_id", "clr_optins", "region", "fund_pay_type", "fixmedins_code", "setlym", "clr_type")
+        year = ("clr_optins", "region", "layer", "fund_pay_type", "year")
+        found = statements(self._views)
+        hospitals = [each for each in found if each["type"] == "clearing_statement"]
+        carriers = [each for each in found if each["type"] == "carrier_statement"]
+        body = {
+            "statements": _chosen(hospitals, query, *filters),
+            "carriers": _chosen(carriers, query, *year),
+            "spent": _chosen(spent(self._views), query, *year),
+        }
+        return _json({**body, "seen": self._views.positions()})
+
+    def _corrections(self, query: Query) -> Answered:
+        month = query.get("setlym", "")
+        if month and not _MONTHS.fullmatch(month):
+            return _wrong("setlym", "a month YYYYMM or a year YYYY")
+        rows = corrections(self._views, region=query.get("region", ""), month=month)
+        return self._shown("corrections", _chosen(rows, query, "layer", "direction", "correction"))
+
+    def _owed(self, query: Query) -> Answered:
+        until = query.get("until", "")
+        if not _DAY.fullmatch(until):
+            return _wrong("until", "a day YYYY-MM-DD, such as 2021-12-31: statements of its year up to that day")
+        rows = owed(self._views, until)
+        return self._shown("owed", _chosen(rows, query, "clr_optins", "region", "fund_pay_type", "fixmedins_code"))
+
+    def _reconciliations(self, query: Query) -> Answered:
+        return self._shown("reconciliations", _chosen(self._answers, query, "msgid", "fixmedins_code", "stmt_rslt"))
+
+    def _shown(self, name: str, rows: Any) -> Answered:
+        return _json({name: rows, "seen": self._views.positions()})
+
+
+def _chosen(rows: Iterable[Any], query: Query, *names: str) -> list[Any]:
+    """The rows with the values that the query names; the word `null` asks for rows without."""
+    wanted = [(name, query[name]) for name in names if name in query]
+    return [row for row in rows if all(_word(row.get(name)) == value for name, value in wanted)]
+
+
+def _word(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _wrong(name: str, mend: str) -> Answered:
+    return _json({"parameter": name, "write": mend}, 400)
+
+
+def _json(body: Any, status: int = 200) -> Answered:
+    return status, orjson.dumps(body)

@@ -1,0 +1,148 @@
+"""Statements for clearing: with hospitals month by month, with insurers year by year, and what is owed up to a day."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from contracts.clearing import CarrierStatement, ClearingStatement
+from contracts.money import yuan
+from contracts.vocabulary import ClrType, LayerId
+from workers.operations.parts import CLEARING, YEARS, Key, Value, add, summed
+from workers.operations.views import Views
+
+Statement = ClearingStatement | CarrierStatement
+
+
+def statement(views: Views, key: Key) -> Statement | None:
+    """The statement that a part belongs to, from all partitions; None where the part makes none."""
+    total: Value = {}
+    for counters in views.of(key).values():
+        add(total, counters)
+    return clearing_statement(key, total) if key[0] == CLEARING else carrier_statement(key, total)
+
+
+def clearing_statement(key: Key, total: Value) -> ClearingStatement:
+    """A hospital's statement of its counters."""
+    _, office, region, fund, carrier, hospital, month, clr_type = key
+    return {
+        "type": "clearing_statement",
+        "statement_id": ":".join((office, fund, hospital, month, clr_type, *((carrier,) if carrier else ()))),
+        "revision": total["lines"],
+        "clr_optins": office,
+        "region": region,
+        "fund_pay_type": fund,
+        "carrier": carrier or None,
+        "fixmedins_code": hospital,
+        "setlym": month,
+        "clr_type": ClrType(clr_type),
+        "fixmedins_setl_cnt": total.get("fixmedins_setl_cnt", 0),
+        "refd_setl_cnt": total.get("refd_setl_cnt", 0),
+        "paid": yuan(summed(total, "paid")),
+        "returned": yuan(summed(total, "returned")),
+        "fund_appy_sum": yuan(summed(total, "paid", "returned")),
+    }
+
+
+def carrier_statement(key: Key, total: Value) -> CarrierStatement | None:
+    """An insurer's statement of its counters; None where no insurer carries the layer."""
+    _, office, region, layer, fund, carrier, year = key
+    if not carrier:
+        return None
+    return {
+        "type": "carrier_statement",
+        "statement_id": f"{office}:{layer}:{fund}:{year}:{carrier}",
+        "revision": total["lines"],
+        "clr_optins": office,
+        "region": region,
+        "layer": LayerId(layer),
+        "fund_pay_type": fund,
+        "carrier": carrier,
+        "year": int(year),
+        **_moved(total),
+    }
+
+
+def statements(views: Views) -> list[Statement]:
+    """Every statement as it stands."""
+    keys = {key for kind in (CLEARING, YEARS) for key, _ in views.each(kind)}
+    return [found for key in sorted(keys) if (found := statement(views, key)) is not None]
+
+
+def spent(views: Views) -> list[dict[str, Any]]:
+    """What each layer has spent for each benefit year, and in which calendar year that was booked.
+
+    The supplementary layer is funded by the former. Source: 台政办发〔2019〕23号 二（三）.
+    """
+    return [_spent(key, views.of(key)) for key in sorted({key for key, _ in views.each(YEARS)})]
+
+
+def _spent(key: Key, months: Value) -> dict[str, Any]:
+    _, office, region, layer, fund, carrier, year = key
+    total: Value = {}
+    booked: dict[str, int] = {}
+    for month, counters in months.items():
+        add(total, counters)
+        booked[month[:4]] = booked.get(month[:4], 0) + summed(counters, "paid", "returned", "topped_up", "clawed_back")
+    return {
+        "clr_optins": office,
+        "region": region,
+        "layer": layer,
+        "fund_pay_type": fund,
+        "carrier": carrier or None,
+        "year": int(year),
+        **_moved(total),
+        "booked": {calendar: yuan(amount) for calendar, amount in sorted(booked.items())},
+    }
+
+
+class Moved(TypedDict):
+    """What moved, by the way it moved, and all of it."""
+
+    paid: str
+    returned: str
+    topped_up: str
+    clawed_back: str
+    fund_appy_sum: str
+
+
+def _moved(total: Value) -> Moved:
+    return {
+        "paid": yuan(summed(total, "paid")),
+        "returned": yuan(summed(total, "returned")),
+        "topped_up": yuan(summed(total, "topped_up")),
+        "clawed_back": yuan(summed(total, "clawed_back")),
+        "fund_appy_sum": yuan(summed(total, "paid", "returned", "topped_up", "clawed_back")),
+    }
+
+
+def owed(views: Views, until: str) -> list[dict[str, Any]]:
+    """What the statements of a calendar year come to for each hospital up to a day, the day included.
+
+    What has been paid against them is not known here: no event says so.
+    """
+    totals: dict[tuple[str, ...], Value] = {}
+    for key, days in views.each(CLEARING):
+        _, office, region, fund, carrier, hospital, month, _ = key
+        for day, counters in _days_until(month, days, until):
+            month_of_day = totals.setdefault((office, region, fund, carrier, hospital), {})
+            add(month_of_day, {"total": counters, "months": {day[:6]: counters}})
+    names = ("clr_optins", "region", "fund_pay_type", "carrier", "fixmedins_code")
+    return [
+        {
+            **{name: word or None for name, word in zip(names, key, strict=True)},
+            "until": until,
+            "fund_appy_sum": yuan(summed(total["total"], "paid", "returned")),
+            "months": {
+                month: yuan(summed(counters, "paid", "returned")) for month, counters in sorted(total["months"].items())
+            },
+        }
+        for key, total in sorted(totals.items())
+    ]
+
+
+def _days_until(month: str, days: Value, until: str) -> Iterator[tuple[str, Value]]:
+    last = until.replace("-", "")
+    for day, counters in days.items():
+        if month[:4] == last[:4] and f"{month}{day}" <= last:
+            yield f"{month}{day}", counters
