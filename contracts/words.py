@@ -6,7 +6,8 @@ means something else in one message has its own entry, `Message.field`.
 
 from typing import Final, NamedTuple
 
-from contracts.vocabulary import Correction, Kind, Payee, Reason, SignalKind, Status
+from contracts.reconciliation import Difference
+from contracts.vocabulary import ClrType, Correction, Kind, Payee, Reason, SignalKind, Status
 
 
 class Words(NamedTuple):
@@ -112,6 +113,8 @@ FIELD_WORDS: Final[dict[str, Words]] = {
     "payable": Words("应付标志", "whether `delta` is to be moved because of this line"),
     "correction": Words("更正方向", "whether a correction gives the person more, `top_up`, or asks back, `clawback`"),
     "payee": Words("收付款方", "who receives `delta`, or returns it where it is negative"),
+    "clr_type": Words("清算类别", "how hospital and office sort it: 11 outpatient, 21 inpatient, 99 other"),
+    "carrier": Words("承办机构", "the insurer that a county's file names for its supplementary insurance"),
     "clauses": Words("依据", "the clauses behind the numbers"),
     "readings": Words("读法", "the readings behind the numbers, by id"),
     "region": Words("统筹区", "the region whose ledger this is"),
@@ -119,6 +122,29 @@ FIELD_WORDS: Final[dict[str, Words]] = {
     # signals
     "state": Words("状态", "`raised`, or `withdrawn` when a correction took the cause away"),
     "clause": Words("依据", "the clause behind it"),
+    # clearing and reconciliation
+    "statement_id": Words("清算单编号", "also the record's key"),
+    "clr_optins": Words("清算经办机构", "the office of the insured: it pays"),
+    "setlym": Words("清算年月", "the month of the events' own time in China, YYYYMM"),
+    "fixmedins_setl_cnt": Words("结算笔数", "how many settlements; in a claim, rows"),
+    "refd_setl_cnt": Words("退费笔数", "how many settlements were taken back"),
+    "returned": Words("退回金额", "taken back by reversals; not positive"),
+    "topped_up": Words("补付金额", "what corrections gave to persons"),
+    "clawed_back": Words("应退金额", "what corrections ask back from persons; not positive"),
+    "fund_appy_sum": Words("清算金额", "all of it together: what is to be cleared"),
+    "setl_optins": Words("结算经办机构", "the office of the insured; a city's code means all its counties"),
+    "stmt_begndate": Words("对账开始日期", "first day, by the event's own time in China"),
+    "stmt_enddate": Words("对账结束日期", "last day, included"),
+    "refd_setl_flag": Words("退费结算标志", "1 for the row of a refund, whose amounts are negative"),
+    "stmt_rslt": Words("对账结果", "0 even, 1 uneven"),
+    "stmt_rslt_dscr": Words("对账结果说明", "in words"),
+    "here": Words("本系统", "what stands here"),
+    "there": Words("医药机构", "what the hospital says"),
+    "difference": Words("差异", "how it differs"),
+    "differences": Words("差异明细", "every row that differs"),
+    "memo": Words("备注", "what it means and what to do"),
+    "draft": Words("更正草稿", "the event that would mend it; nothing is sent from here"),
+    "seen": Words("已计入位移", "what is next to be derived from, by partition of the payouts"),
     # quarantine
     "field": Words("字段", "the field at fault, if one is"),
     "detail": Words("说明", "how to mend it; never the value"),
@@ -144,6 +170,12 @@ FIELD_WORDS: Final[dict[str, Words]] = {
     "Replayed.source": Words("来源", "where the refused record was read: with `topic`, `partition`, `offset` its id"),
     "Replayed.reason": Words("原拒收原因", "what it had been refused for"),
     "Replayed.sha256": Words("SHA-256 摘要", "of the bytes that were sent again, in hex: those of the refused record"),
+    "ClearingStatement.revision": Words("版次", "the number of lines counted: it only grows, and the highest counts"),
+    "CarrierStatement.revision": Words("版次", "the number of lines counted: it only grows, and the highest counts"),
+    "ClearingStatement.paid": Words("支付金额", "paid to the hospital"),
+    "CarrierStatement.paid": Words("支付金额", "paid at discharge"),
+    "LinesClaimed.lines": Words("明细", "the rows of the hospital's file"),
+    "ClaimRefused.reason": Words("不予受理原因", "what is wrong with the request"),
     "Signal.kind": Words("提示类型", "what must be told"),
     "Signal.revision": Words("版次", "how often the signal has changed"),
     "Signal.setl_id": Words("结算ID", "the settlement that changed it, if one did"),
@@ -186,6 +218,16 @@ SIGNAL_TEXTS: Final = {
     SignalKind.CLAWBACK_NEEDS_DECISION: "更正后个人应退，须决定是否追回",
     SignalKind.INSURED_TWICE: "同一年度重复参保",
     SignalKind.OTHER_ASSISTANCE_RISEN: "付款后其他部门救助增加（多头补助）",
+}
+
+CLR_TYPE_TEXTS: Final = {ClrType.OUTPATIENT: "门诊", ClrType.INPATIENT: "住院", ClrType.OTHER: "其他"}
+
+DIFFERENCE_TEXTS: Final = {
+    Difference.MISSING_HERE: "医药机构有，本系统没有",
+    Difference.MISSING_THERE: "本系统有，医药机构没有",
+    Difference.AMOUNT: "金额不一致",
+    Difference.DUPLICATE: "文件中重复",
+    Difference.REFUND_MISSING: "一方已退费，另一方没有退费行",
 }
 
 PAYEE_TEXTS: Final = {Payee.INSTITUTION: "定点医药机构", Payee.PERSON: "个人"}

@@ -67,6 +67,7 @@ PURE = (
     "workers/adjudication/*",
     *(f"workers/settlement/{verb}.py" for verb in ("decode", "validate", "take", "emit", "quarantine", "pipeline")),
     *(f"workers/settlement/{noun}.py" for noun in ("loaded", "records", "offline")),
+    *(f"workers/operations/{noun}.py" for noun in ("parts", "views", "statements", "statistics", "reconcile")),
 )
 """No clock, no input or output, no logging, no `await`."""
 

@@ -125,7 +125,7 @@ def test_the_settings_are_those_of_the_worker():
 
 
 def test_what_is_said_to_be_missing_is_missing():
-    for folder in ("workers/operations", "ops/kubernetes"):
+    for folder in ("ops/kubernetes",):
         assert not (ROOT / folder).exists(), f"{folder} is there: say so in the README"
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -129,7 +130,7 @@ def made_wanted(events: int) -> list[dict[str, Any]]:
 async def test_two_that_own_everything_at_once_say_the_same_and_disturb_nobody(servers: Rig):
     processes = [await servers.start("operate", operate_group=f"yidan-operate-{n}") for n in "ab"]
     for process in processes:
-        await process.until(lambda process=process: process.said("partitions assigned"), "partitions")
+        await process.until(partial(process.said, "partitions assigned"), "partitions")
     await settle(servers, EVENTS[:300])
     for process in processes:
         await holds(process, made_wanted(300))
@@ -242,14 +243,10 @@ async def test_a_hospital_asks_on_the_topic_and_is_answered_there(servers: Rig):
     }
     await put(servers, RECONCILIATIONS, hospital, claim)
 
-    async def answers() -> list[Any]:
-        return [said for _, said in await read(servers, RECONCILIATIONS) if said["type"] != "lines_claimed"]
-
-    async with asyncio.timeout(30):
-        while not (said := await answers()):
-            await asyncio.sleep(0.3)
+    await process.until(lambda: process.said("claim answered"), "an answer")
+    said = [said for _, said in await read(servers, RECONCILIATIONS) if said["type"] != "lines_claimed"]
     assert [(each["type"], each["msgid"]) for each in said] == [("lines_answered", "Q1")]
-    await process.until(lambda: True, "a moment")
+    await asyncio.sleep(1.0)
     shown = await page(process, "/reconciliations?msgid=Q1")
     assert shown["reconciliations"] == said
     text = "".join(process.lines)

@@ -8,9 +8,12 @@ from pydantic import TypeAdapter
 from contracts.fields import Identifier
 from contracts.quarantine import ORIGINAL_BYTES_MAX, REPLAYED_FROM
 from contracts.refusals import MENDS
-from contracts.topics import PARTITIONS_DEFAULT, TOPICS, Topic
+from contracts.topics import DERIVED, PARTITIONS_DEFAULT, TOPICS, VIEWS, Topic
 from contracts.vocabulary import Refusal
 from workers.contracts_book.messages import Message
+
+SHOWN: Final = (*TOPICS, *(topic for topic in DERIVED if topic.name != VIEWS))
+"""The topics that others may read or write; what `yidan operate` keeps for itself is no contract."""
 
 VERSION: Final = "1.0.0"
 """The contract's version: the minor part grows with optional fields, a major one is a new topic `.v2`."""
@@ -22,7 +25,7 @@ _ABOUT: Final = f"""\
 一单（Yidan）：出院结算事件进，逐层合并支付单出。Discharge events in, one combined payout a bill out, layer by layer.
 
 **Keys and partitions.** Every record of an input and output topic is keyed by `psn_no`, byte for byte the value's, and
-lies in partition `murmur2(psn_no) % P`, the default of Kafka's own clients. All seven topics have the same P
+lies in partition `murmur2(psn_no) % P`, the default of Kafka's own clients. All topics have the same P
 ({PARTITIONS_DEFAULT} by default), fixed when the journal is born. Another key or partitioner would give one person two
 ledgers and two caps, so such a record is refused.
 
@@ -48,6 +51,10 @@ _GUARANTEES: Final = {
     "settled once by Yidan. Kept so that a stopped worker can catch up, not as an archive.",
     "out": "Written once, in the transaction that commits its input, to the partition of its input. Read with "
     "`isolation.level=read_committed`. Kept for years: retention is unlimited unless an operator shortens it.",
+    "derived": "Derived from payouts by `yidan operate`, outside the commit protocol, and written at least once: of "
+    "two records with one key the one with the higher `revision` counts. Compacted by key.",
+    "asked": "Requests and their answers, both keyed by `fixmedins_code`; an answer carries the `msgid` of its request "
+    "and is written at least once. Answered by `yidan operate` from what it has derived so far (`seen`).",
     "internal": "Internal: no contract to the outside but its existence. Every batch ends in a header, `seq` without "
     "gaps; compacted by field name and never deleted, since every ledger is rebuilt from it.",
 }
@@ -60,6 +67,8 @@ _KEYS: Final = {
     "m": "m|psn_no|msgid",
     "k": "k|digest",
     "header": "NUL, then `header`",
+    "statement_id": "statement_id, as in the value",
+    "fixmedins_code": "fixmedins_code, as in the request",
     "received": "the key as it was received: any bytes, empty or none; none where it held an identity-card number",
 }
 
@@ -76,8 +85,8 @@ def asyncapi(messages: Sequence[Message]) -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {_name(topic.name): _channel(topic, messages) for topic in TOPICS},
-        "operations": dict(operation for topic in TOPICS for operation in _operations(topic, messages)),
+        "channels": {_name(topic.name): _channel(topic, messages) for topic in SHOWN},
+        "operations": dict(operation for topic in SHOWN for operation in _operations(topic, messages)),
         "components": {"messages": {_component(message): _message(message) for message in messages}},
     }
 
@@ -133,7 +142,8 @@ def _days(milliseconds: int) -> int:
 
 def _operations(topic: Topic, messages: Sequence[Message]) -> list[tuple[str, dict[str, Any]]]:
     """What Yidan does with a topic. It reads its own journal back, so that one has both."""
-    actions = {"in": ("receive",), "out": ("send",), "internal": ("send", "receive")}[topic.direction]
+    one_way = {"in": ("receive",), "out": ("send",), "derived": ("send",)}
+    actions = one_way.get(topic.direction, ("send", "receive"))
     channel = _name(topic.name)
     return [
         (

@@ -73,6 +73,8 @@ SETTLEMENT: Final[Example] = {
     "psn_no": PSN_NO,
     "insuplc_admdvs": "331002",
     "fixmedins_code": "H33010000001",
+    "insutype": "390",
+    "clr_type": "21",
     "year": 2021,
     "revision": 1,
     "cause": {"type": "settled", "msgid": SETTLED["msgid"]},

@@ -7,13 +7,25 @@ from typing import Any, Final
 from contracts import journal
 from contracts.adoption import PackAdopted
 from contracts.application import ApplicationDecided
+from contracts.clearing import CarrierStatement, ClearingStatement
 from contracts.discharge import Reversed, Settled, Voided
 from contracts.identity import CarriedIn, IdentityChanged
 from contracts.payout import CombinedPayout
 from contracts.quarantine import Refused, Replayed
+from contracts.reconciliation import ClaimRefused, LinesAnswered, LinesClaimed, TotalsAnswered, TotalsClaimed
 from contracts.signals import Signal
-from contracts.topics import APPLICATIONS, DISCHARGES, JOURNAL, PAYOUTS, PERSONS, QUARANTINE, SIGNALS
-from workers.contracts_book import examples, examples_payout
+from contracts.topics import (
+    APPLICATIONS,
+    CLEARING,
+    DISCHARGES,
+    JOURNAL,
+    PAYOUTS,
+    PERSONS,
+    QUARANTINE,
+    RECONCILIATIONS,
+    SIGNALS,
+)
+from workers.contracts_book import examples, examples_clearing, examples_payout
 from workers.contracts_book.examples import Example
 
 
@@ -43,6 +55,10 @@ class Message:
 
 def _field(prefix: str, name: str, model: Any, zh: str) -> Message:
     return Message(JOURNAL, name, model, zh, (examples.journal_field(prefix),), key=prefix)
+
+
+def _asked(name: str, model: Any, zh: str, example: Example) -> Message:
+    return Message(RECONCILIATIONS, name, model, zh, (example,), key="fixmedins_code")
 
 
 MESSAGES: Final = (
@@ -101,6 +117,27 @@ MESSAGES: Final = (
     _field("s", "settlement_mark", journal.SettlementMark, "账本流水：结算ID的去向"),
     _field("m", "message_mark", journal.MessageMark, "账本流水：报文ID的作用"),
     _field("k", "pack_text", journal.PackText, "账本流水：首次使用时的政策包原文"),
+    Message(
+        CLEARING,
+        "clearing_statement",
+        ClearingStatement,
+        "清算单：一项基金与一家医药机构按月、按清算类别清算多少",
+        (examples_clearing.CLEARED, examples_clearing.CLEARED_BACK),
+        key="statement_id",
+    ),
+    Message(
+        CLEARING,
+        "carrier_statement",
+        CarrierStatement,
+        "年度清算单：承办补充保险的机构与县（市、区）经办机构清算多少",
+        (examples_clearing.CARRIED,),
+        key="statement_id",
+    ),
+    _asked("totals_claimed", TotalsClaimed, "对总账请求（3201）", examples_clearing.TOTALS_CLAIMED),
+    _asked("totals_answered", TotalsAnswered, "对总账结果", examples_clearing.TOTALS_ANSWERED),
+    _asked("lines_claimed", LinesClaimed, "对明细账请求（3202）", examples_clearing.LINES_CLAIMED),
+    _asked("lines_answered", LinesAnswered, "对明细账结果：逐行差异与更正办法", examples_clearing.LINES_ANSWERED),
+    _asked("claim_refused", ClaimRefused, "对账请求无法受理", examples_clearing.CLAIM_REFUSED),
     Message(JOURNAL, "header", journal.Header, "账本流水：封住一批的批头", (examples.HEADER,), key="header"),
 )
 

@@ -9,7 +9,15 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from contracts.refusals import MENDS
 from contracts.vocabulary import EXCLUSION_WORDS, Care
-from contracts.words import FIELD_WORDS, KIND_TEXTS, PAYEE_TEXTS, REASON_TEXTS, STATUS_TEXTS
+from contracts.words import (
+    CLR_TYPE_TEXTS,
+    DIFFERENCE_TEXTS,
+    FIELD_WORDS,
+    KIND_TEXTS,
+    PAYEE_TEXTS,
+    REASON_TEXTS,
+    STATUS_TEXTS,
+)
 from workers.contracts_book.messages import ENGLISH, Message
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -21,6 +29,8 @@ _CODE_TEXTS: Final[tuple[Mapping[str, str], ...]] = (
     {payee.value: text for payee, text in PAYEE_TEXTS.items()},
     {exclusion.value: word for word, exclusion in EXCLUSION_WORDS.items()},
     {refusal.value: mend.zh for refusal, mend in MENDS.items()},
+    {clr_type.value: text for clr_type, text in CLR_TYPE_TEXTS.items()},
+    {difference.value: text for difference, text in DIFFERENCE_TEXTS.items()},
     {care.value: care.value for care in Care},
 )
 

@@ -27,7 +27,7 @@ from workers.operations.parts import YEARS
 from workers.operations.reconcile import answer
 from workers.operations.statements import statement
 from workers.operations.stream import address, build
-from workers.operations.views import POSITION, Views, read_key, write_key
+from workers.operations.views import POSITION, Views, read_key
 from workers.settings import Settings
 from workers.settlement.records import Incoming
 from workers.settlement.validate import partition_of
@@ -242,7 +242,8 @@ class Operations:
         """Answers a request, in its partition and under its key; what is an answer itself is left alone."""
         if _answer(value) is None:
             answered = orjson.dumps(answer(self._views, value))
-            await self._log.write(RECONCILIATIONS, partition, [(key or write_key(POSITION), answered)])
+            await self._log.write(RECONCILIATIONS, partition, [(key or b"", answered)])
+            self._say.info("claim answered", partition=partition)
 
     # ── the loop ──────────────────────────────────────────────────────────────────────────────────────────────
 
