@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -21,7 +22,9 @@ from workers.settlement.validate import partition_of
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 EVENTS = some_county(900)
-WANTED = [payout for payout, _ in made_of(EVENTS)]
+DATED = made_of(EVENTS)
+WANTED = [payout for payout, _ in DATED]
+RECORDS = [payout_record(payout, at) for payout, at in DATED]  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -38,6 +41,17 @@ async def settle(servers: Rig, events: list[bytes]) -> None:
     await worker.settles(len(events), 120)
     assert await worker.terminate() == 0
     assert (await servers.outputs()).size() > before
+
+
+async def publish(servers: Rig, numbers: range) -> None:
+    """Puts some of the payouts where a worker would put them."""
+    producer = AIOKafkaProducer(bootstrap_servers=servers.stack.kafka)
+    await producer.start()
+    for record in RECORDS[numbers.start : numbers.stop]:
+        partition = partition_of(record.key or b"", P)
+        await producer.send(PAYOUTS, record.value, record.key, partition, headers=record.headers)
+    await producer.flush()
+    await producer.stop()
 
 
 async def page(process: Process, path: str) -> Any:
@@ -131,27 +145,27 @@ async def test_two_that_own_everything_at_once_say_the_same_and_disturb_nobody(s
     processes = [await servers.start("operate", operate_group=f"yidan-operate-{n}") for n in "ab"]
     for process in processes:
         await process.until(partial(process.said, "partitions assigned"), "partitions")
-    await settle(servers, EVENTS[:300])
+    await publish(servers, range(300))
     for process in processes:
-        await holds(process, made_wanted(300))
+        await holds(process, WANTED[:300])
     processes[0].signal(signal.SIGSTOP)
-    await settle(servers, EVENTS[300:600])
-    await holds(processes[1], made_wanted(600))
+    await publish(servers, range(300, 600))
+    await holds(processes[1], WANTED[:600])
     processes[0].signal(signal.SIGCONT)
-    await holds(processes[0], made_wanted(600))
+    await holds(processes[0], WANTED[:600])
     for process in processes:
         assert await process.terminate() == 0
     third = await servers.start("operate", operate_group="yidan-operate-c")
-    await holds(third, made_wanted(600))
+    await holds(third, WANTED[:600])
     assert await third.terminate() == 0
 
 
 async def test_the_latest_statements_on_the_topic_are_those_of_the_page_and_revisions_never_go_back(servers: Rig):
-    await settle(servers, EVENTS[:300])
+    await publish(servers, range(300))
     process = await servers.start("operate")
-    await holds(process, made_wanted(300))
-    await settle(servers, EVENTS[300:600])
-    await holds(process, made_wanted(600))
+    await holds(process, WANTED[:300])
+    await publish(servers, range(300, 600))
+    await holds(process, WANTED[:600])
     await asyncio.sleep(3.0)
     clearing = await page(process, "/clearing")
     assert await process.terminate() == 0
@@ -167,20 +181,20 @@ async def test_the_latest_statements_on_the_topic_are_those_of_the_page_and_revi
 
 
 async def test_a_rebuild_derives_the_same_again_and_sends_the_others_to_start_anew(servers: Rig):
-    await settle(servers, EVENTS[:300])
+    await publish(servers, range(300))
     old = await servers.start("operate")
-    await holds(old, made_wanted(300))
+    await holds(old, WANTED[:300])
     await asyncio.sleep(1.5)
     new = await servers.start("operate", "--rebuild", operate_group="yidan-operate-2")
     assert await old.wait() == 1
     assert "rebuilt by another process" in old.said("operations end")[0]["detail"]
-    await holds(new, made_wanted(300))
+    await holds(new, WANTED[:300])
     await asyncio.sleep(3.0)
     assert await new.terminate() == 0
     epochs = [value["epoch"] for key, value in await read(servers, VIEWS) if key == b'["position"]']
     assert set(epochs) == {0, 1}
     after = await servers.start("operate", operate_group="yidan-operate-3")
-    await holds(after, made_wanted(300))
+    await holds(after, WANTED[:300])
     assert await after.terminate() == 0
 
 
@@ -189,7 +203,7 @@ async def test_a_rebuild_derives_the_same_again_and_sends_the_others_to_start_an
 
 async def test_what_was_never_committed_is_never_counted(servers: Rig):
     """The aborted and the committed come from different producers: see the trap of the embedded broker."""
-    records = [payout_record(payout, at) for payout, at in made_of(EVENTS[:60])]  # type: ignore[arg-type]
+    records = RECORDS[:60]
     for name, some, commits in (("aborts", records[:20], False), ("commits", records[20:], True)):
         producer = AIOKafkaProducer(bootstrap_servers=servers.stack.kafka, transactional_id=name)
         await producer.start()
@@ -215,6 +229,30 @@ async def test_another_number_of_partitions_is_refused_by_name(servers: Rig):
     assert "partitions, must be 5" in process.said("operations end")[0]["detail"]
 
 
+async def test_a_port_that_somebody_has_is_refused_by_its_setting(servers: Rig):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = await servers.start("operate", operate_http_port=taken.getsockname()[1])
+        assert await process.wait() == 78
+    assert "YIDAN_OPERATE_HTTP_PORT" in process.said("operations end")[0]["detail"]
+
+
+async def test_views_that_know_more_than_the_payouts_are_not_gone_on_with(servers: Rig):
+    """As after payouts were lost, or made anew, while the views stayed."""
+    position = {"epoch": 0, "offset": 7, "value": None}
+    producer = AIOKafkaProducer(bootstrap_servers=servers.stack.kafka)
+    await producer.start()
+    await producer.send_and_wait(VIEWS, json.dumps(position).encode(), key=b'["position"]', partition=2)
+    await producer.stop()
+    process = await servers.start("operate")
+    assert await process.wait() == 1
+    assert "partition 2 know more" in process.said("operations end")[0]["detail"]
+    again = await servers.start("operate", "--rebuild", operate_group="yidan-operate-2")
+    await again.until(lambda: again.said("partitions assigned"), "partitions")
+    await publish(servers, range(100))
+    await holds(again, WANTED[:100])
+    assert await again.terminate() == 0
+
+
 async def test_a_payout_that_cannot_be_read_ends_the_process_and_is_not_stepped_over(servers: Rig):
     process = await servers.start("operate")
     await process.until(lambda: process.said("partitions assigned"), "partitions")
@@ -227,10 +265,10 @@ async def test_a_payout_that_cannot_be_read_ends_the_process_and_is_not_stepped_
 
 
 async def test_a_hospital_asks_on_the_topic_and_is_answered_there(servers: Rig):
-    await settle(servers, EVENTS[:100])
+    await publish(servers, range(100))
     process = await servers.start("operate")
-    await holds(process, made_wanted(100))
-    payout = next(payout for payout in made_wanted(100) if payout["kind"] == "settlement")
+    await holds(process, WANTED[:100])
+    payout = next(payout for payout in WANTED[:100] if payout["kind"] == "settlement")
     hospital = payout["fixmedins_code"]
     claim = {
         "type": "lines_claimed",

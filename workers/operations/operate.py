@@ -39,7 +39,10 @@ PUBLISH_SECONDS: Final = 2.0
 """A statement that goes on changing gets a revision this often."""
 
 LOOK_SECONDS: Final = 0.05
+AGAIN_SECONDS: Final = 1.0
 RESTORE_SECONDS_MAX: Final = 3_600.0
+
+REBUILD: Final = "`yidan operate --rebuild` derives them again"
 
 NEEDED: Final = tuple(topic for topic in (*TOPICS, *DERIVED) if topic.name == PAYOUTS or topic in DERIVED)
 
@@ -100,7 +103,10 @@ class Operations:
                 revoked=self._revoked,
                 failed=self._failed,
             )
-            await self._app.start()
+            try:
+                await self._app.start()
+            except OSError as error:
+                raise MustEnd(Exit.CONFIGURATION, f"YIDAN_OPERATE_HTTP_PORT: {error}") from error
             self._say.info("listening", address=address(self._app))
             await self._go_round()
         except MustEnd as end:
@@ -229,10 +235,15 @@ class Operations:
         with contextlib.suppress(Exception):  # whoever is next does it again
             await self._flush(owned & partitions)
 
-    async def _position(self, partition: int) -> int:
-        """Steps 2 and 3 of a change of hands."""
+    async def _position(self, partition: int, begin: int, end: int) -> int:
+        """Steps 2 and 3 of a change of hands. Views that do not fit their payouts are not gone on with."""
         await self._until_read()
-        return 0 if self._settings.journal_from_start else self._views.partitions[partition].position
+        position = self._views.partitions[partition].position
+        if position > end:
+            self._end(Exit.CHECK_FAILED, f"the views of partition {partition} know more than the payouts: {REBUILD}")
+        if 0 < position < begin:
+            self._end(Exit.CHECK_FAILED, f"payouts of partition {partition} are gone that no view has counted")
+        return begin if self._settings.journal_from_start else max(begin, min(position, end))
 
     def _take_payout(self, partition: int, offset: int, at: str, value: bytes) -> None:
         if offset >= self._views.partitions[partition].position:
@@ -242,7 +253,10 @@ class Operations:
         """Answers a request, in its partition and under its key; what is an answer itself is left alone."""
         if _answer(value) is None:
             answered = orjson.dumps(answer(self._views, value))
-            await self._log.write(RECONCILIATIONS, partition, [(key or b"", answered)])
+            written = False
+            while not written:
+                written = await self._tried(self._log.write(RECONCILIATIONS, partition, [(key or b"", answered)]))
+                await asyncio.sleep(0 if written else AGAIN_SECONDS)
             self._say.info("claim answered", partition=partition)
 
     # ── the loop ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -264,14 +278,16 @@ class Operations:
                 checked = time.monotonic()
                 await self._tried(self._check_partitions())
 
-    async def _tried(self, job: Awaitable[None]) -> None:
-        """A broker that is away for a while is waited for."""
+    async def _tried(self, job: Awaitable[None]) -> bool:
+        """Whether it could be done. A broker that is away for a while is waited for."""
         try:
             await job
         except MustEnd:
             raise
         except Exception as error:  # noqa: BLE001 - tried again in the next round
             self._say.warning("could not write or look; it is tried again", **told(error))
+            return False
+        return True
 
     async def _publish(self) -> None:
         """Writes the statements that have changed and whose home is one of our partitions.

@@ -25,8 +25,8 @@ from workers.settings import Settings
 REQUEST_TIMEOUT_SECONDS: Final = 90.0
 """faust's own: what a seek may take, the wait for a partition's view included."""
 
-Positions = Callable[[int], Awaitable[int]]
-"""Where a partition of the payouts goes on, once its view has been read to the end."""
+Positions = Callable[[int, int, int], Awaitable[int]]
+"""Where a partition goes on, once its view has been read to the end; given where its payouts begin and end."""
 
 TakePayout = Callable[[int, int, str, bytes], None]
 TakeClaim = Callable[[int, bytes | None, bytes], Awaitable[None]]
@@ -53,10 +53,12 @@ class CommittedConsumer(Consumer):
     async def seek_to_committed(self) -> Mapping[Any, int]:
         """Seeks the payouts to where the views end, and the requests to the group's offset."""
         positions = dict(await super().seek_to_committed())
-        for log in self.assignment():
-            if log.topic == PAYOUTS:
-                positions[log] = await cast(Operating, self.app).positions(log.partition)
-                await self._seek(log, positions[log])
+        logs = [log for log in self.assignment() if log.topic == PAYOUTS]
+        begins, ends = await self.earliest_offsets(*logs), await self.highwaters(*logs)
+        for log in logs:
+            where = cast(Operating, self.app).positions(log.partition, begins[log], ends[log])
+            positions[log] = await where
+            await self._seek(log, positions[log])
         return positions
 
 
@@ -73,6 +75,9 @@ class Operating(faust.App):
 
     def _new_transport(self) -> Any:
         return CommittedTransport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Makes none: nothing is kept on this machine."""
 
 
 def build(
