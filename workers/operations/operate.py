@@ -27,7 +27,7 @@ from workers.operations.parts import YEARS
 from workers.operations.reconcile import answer
 from workers.operations.statements import statement
 from workers.operations.stream import address, build
-from workers.operations.views import POSITION, Views, read_key
+from workers.operations.views import Views
 from workers.settings import Settings
 from workers.settlement.records import Incoming
 from workers.settlement.validate import partition_of
@@ -220,14 +220,14 @@ class Operations:
                     await self._log.write(VIEWS, partition, records[:-1])
                     await self._log.write(VIEWS, partition, records[-1:])
                 except BaseException:
-                    view.changed |= {read_key(key) for key, _ in records} - {POSITION}
+                    view.changed |= {key for key, _ in records[:-1]}
                     raise
 
     # ── the group ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _assigned(self, partitions: set[int]) -> None:
         self._owned, self._assigned_once = partitions, True
-        self._views.touched |= {key for kind in (CLEARING_PARTS, YEARS) for key, _ in self._views.each(kind)}
+        self._views.touched |= self._views.keys(CLEARING_PARTS, YEARS)
         self._say.info("partitions assigned", partitions=sorted(partitions))
 
     async def _revoked(self, partitions: set[int]) -> None:

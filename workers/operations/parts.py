@@ -19,7 +19,7 @@ Value = dict[str, Any]
 RowOf = Callable[[str, str], Value | None]
 """The row of a person's settlement, by `psn_no` and `setl_id`; None where none was seen."""
 
-STATISTICS: Final = "statistics"  # region, layer, fund, institution, day -> hour -> counters
+STATISTICS: Final = "statistics"  # region, institution, day -> hour -> layer and fund -> counters
 CLEARING: Final = "clearing"  # office, region, fund, carrier, institution, month, kind of care -> day -> counters
 YEARS: Final = "years"  # office, region, layer, fund, carrier, benefit year -> month -> counters
 PERSONS: Final = "persons"  # region, layer, month, payout, line -> what a person is given or owes
@@ -59,16 +59,16 @@ def contributions(payout: Mapping[str, Any], time: str, row_of: RowOf) -> dict[K
     day, hour, month = at.strftime("%Y-%m-%d"), at.strftime("%H"), at.strftime("%Y%m")
     kind, region, hospital = payout["kind"], payout["pack"]["region"], payout.get("fixmedins_code", ANY)
     whole = {"payouts": {kind: 1}, **({"settlements": 1} if kind == Kind.SETTLEMENT else {})}
-    found[STATISTICS, region, ANY, ANY, hospital, day] = {hour: whole}
+    hourly = found[STATISTICS, region, hospital, day] = {hour: {ANY: whole}}
     for line in payout["lines"]:
         delta = parse_signed(line["delta"])
-        bucket = (STATISTICS, region, line["layer"], line["fund_pay_type"], hospital, day)
+        of_layer = f"{line['layer']} {line['fund_pay_type']}"
         if not line["payable"]:
             if delta:
-                add(found.setdefault(bucket, {}), {hour: {"reported": delta}})
+                add(hourly, {hour: {of_layer: {"reported": delta}}})
             continue
         moved = _moved(kind, line)
-        add(found.setdefault(bucket, {}), {hour: {"payouts": {kind: 1}, moved: delta}})
+        add(hourly, {hour: {of_layer: {"payouts": {kind: 1}, moved: delta}}})
         carrier = payout["pack"].get("carrier", ANY) if line["layer"] == LayerId.SUPPLEMENTARY else ANY
         fund = (region, line["layer"], line["fund_pay_type"], carrier)
         year = (YEARS, payout["insuplc_admdvs"], *fund, str(payout["year"]))

@@ -79,7 +79,7 @@ def _rows(views: Views, claim: Claim, days: Sequence[str]) -> Iterator[tuple[Row
     for view in views.partitions:
         for (_, _, _, psn_no, setl_id, flag), row in view.rows_on(claim.fixmedins_code, days):
             refund = view.row(psn_no, setl_id, "1")
-            voided = refund is not None and refund[1]["voided"]
+            voided = refund is not None and refund["voided"]
             if not voided and _is_asked_for(claim, row, flag):
                 yield RowId(psn_no, setl_id, flag), row
 
@@ -188,7 +188,7 @@ def _missing_here(views: Views, name: RowId, line: LineClaimed) -> RowDifference
 
 
 def _anywhere(views: Views, name: RowId) -> Value | None:
-    return next((row[1] for view in views.partitions if (row := view.row(*name)) is not None), None)
+    return next((row for view in views.partitions if (row := view.row(*name)) is not None), None)
 
 
 def _missing_there(name: RowId, row: Value, *, settled_there: bool) -> RowDifference:

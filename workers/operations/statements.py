@@ -65,8 +65,7 @@ def carrier_statement(key: Key, total: Value) -> CarrierStatement | None:
 
 def statements(views: Views) -> list[Statement]:
     """Every statement as it stands."""
-    keys = {key for kind in (CLEARING, YEARS) for key, _ in views.each(kind)}
-    return [found for key in sorted(keys) if (found := statement(views, key)) is not None]
+    return [found for key in sorted(views.keys(CLEARING, YEARS)) if (found := statement(views, key)) is not None]
 
 
 def spent(views: Views) -> list[dict[str, Any]]:
@@ -74,7 +73,7 @@ def spent(views: Views) -> list[dict[str, Any]]:
 
     The supplementary layer is funded by the former. Source: 台政办发〔2019〕23号 二（三）.
     """
-    return [_spent(key, views.of(key)) for key in sorted({key for key, _ in views.each(YEARS)})]
+    return [_spent(key, views.of(key)) for key in sorted(views.keys(YEARS))]
 
 
 def _spent(key: Key, months: Value) -> dict[str, Any]:

@@ -19,12 +19,14 @@ def statistics(views: Views, *, region: str = ANY, day: str = ANY, hours: bool =
     """
     totals: dict[tuple[str, ...], Value] = {}
     for key, by_hour in views.each(STATISTICS):
-        _, of_region, layer, fund, hospital, of_day = key
+        _, of_region, hospital, of_day = key
         if (region and of_region != region) or not of_day.startswith(day):
             continue
-        for hour, counters in by_hour.items():
-            bucket = (of_day, hour if hours else ANY, of_region, layer, fund, hospital)
-            add(totals.setdefault(bucket, {}), counters)
+        for hour, by_layer in by_hour.items():
+            for of_layer, counters in by_layer.items():
+                layer, _, fund = of_layer.partition(" ")
+                bucket = (of_day, hour if hours else ANY, of_region, layer, fund, hospital)
+                add(totals.setdefault(bucket, {}), counters)
     names = ("day", "hour", "region", "layer", "fund_pay_type", "fixmedins_code")
     return [
         {

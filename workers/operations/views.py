@@ -17,12 +17,22 @@ POSITION: Final[Key] = ("position",)
 """The key of a partition's position: the offset that is next to be taken in. Written after the parts it speaks for."""
 
 
+Stored = bytes
+"""A key or a value as it stands in the log. They are kept so: as objects the parts would take several times as much."""
+
+
 @dataclass(slots=True)
 class Part:
-    """A part and the offset of the last payout that changed it."""
+    """A part's value, and the offset of the last payout that changed it."""
 
     offset: int
-    value: Value
+    stored: Stored
+
+    @property
+    def value(self) -> Value:
+        """The value, made anew each time."""
+        value: Value = orjson.loads(self.stored)
+        return value
 
 
 @dataclass(slots=True)
@@ -32,49 +42,51 @@ class PartitionView:
     epoch: int = 0
     """How often the views were thrown away and derived again. Parts of an earlier epoch no longer count."""
     position: int = 0
-    parts: dict[str, dict[Key, Part]] = field(default_factory=dict)
-    changed: set[Key] = field(default_factory=set)
-    """Parts that the log does not have as they are here."""
-    _row_of: dict[tuple[str, str], Key] = field(default_factory=dict)
-    _rows_on: dict[tuple[str, str], list[Key]] = field(default_factory=dict)
+    parts: dict[str, dict[Stored, Part]] = field(default_factory=dict)
+    changed: set[Stored] = field(default_factory=set)
+    """Keys of parts that the log does not have as they are here."""
+    _row_of: dict[Stored, Stored] = field(default_factory=dict)
+    _rows_on: dict[Stored, list[Stored]] = field(default_factory=dict)
 
     def take(self, offset: int, payout: Mapping[str, Any], time: str) -> list[Key]:
         """Takes in the payout at an offset; the parts that it changed. One that is known already changes nothing."""
         if offset < self.position:
             return []
         keys = []
-        for key, more in contributions(payout, time, self._row).items():
-            part = self._part(key)
+        for key, more in contributions(payout, time, self._settled).items():
+            stored = write_key(key)
+            part = self.part(key[0], stored)
             if part is None:
-                self._put(key, Part(offset, more))
+                self._put(key, stored, Part(offset, _kept(more)))
             elif part.offset < offset:
-                add(part.value, more)
-                part.offset = offset
+                value = part.value
+                add(value, more)
+                part.offset, part.stored = offset, _kept(value)
             else:
                 continue
             keys.append(key)
-        self.changed.update(keys)
+            self.changed.add(stored)
         self.position = offset + 1
         return keys
 
-    def merge(self, key: Key, epoch: int, offset: int, value: Value | None) -> bool:
-        """Takes in a record of the log; whether it was news. `value` is None for a position."""
+    def merge(self, stored: Stored, epoch: int, offset: int, value: Value | None) -> Key | None:
+        """Takes in a record of the log; the part that it changed. `value` is None for a position."""
         if epoch < self.epoch:
-            return False
+            return None
         if epoch > self.epoch:
             self.forget(epoch)
+        key = read_key(stored)
         if key == POSITION:
             self.position = max(self.position, offset)
-            return False
-        held = self._part(key)
+            return None
+        held = self.part(key[0], stored)
         if held is not None and held.offset >= offset:
             if held.offset > offset:
-                self.changed.add(key)  # somebody who is behind wrote last: the log must end with what is right
-            return False
-        assert value is not None
-        self._put(key, Part(offset, value))
-        self.changed.discard(key)
-        return True
+                self.changed.add(stored)  # somebody who is behind wrote last: the log must end with what is right
+            return None
+        self._put(key, stored, Part(offset, _kept(value or {})))
+        self.changed.discard(stored)
+        return key
 
     def forget(self, epoch: int) -> None:
         """Begins a new epoch with nothing."""
@@ -84,40 +96,40 @@ class PartitionView:
 
     def to_write(self) -> list[tuple[bytes, bytes]]:
         """The changed parts as records, and the position after them. They count as written from now on."""
-        records = [
-            (write_key(key), self._record(part.offset, part.value))
-            for key in sorted(self.changed)
-            if (part := self._part(key)) is not None
-        ]
+        parts = {stored: part for of_kind in self.parts.values() for stored, part in self._changed_in(of_kind)}
+        records = [(stored, self._record(part.offset, part.value)) for stored, part in sorted(parts.items())]
         self.changed.clear()
         return [*records, (write_key(POSITION), self._record(self.position, None))]
+
+    def part(self, kind: str, stored: Stored) -> Part | None:
+        """The part with this key."""
+        return self.parts.get(kind, {}).get(stored)
 
     def rows_on(self, fixmedins_code: str, days: Iterable[str]) -> Iterator[tuple[Key, Value]]:
         """The rows of an institution on some days."""
         rows = self.parts.get(ROWS, {})
         for day in days:
-            for key in self._rows_on.get((fixmedins_code, day), ()):
-                yield key, rows[key].value
+            for stored in self._rows_on.get(write_key((fixmedins_code, day)), ()):
+                yield read_key(stored), rows[stored].value
 
-    def row(self, psn_no: str, setl_id: str, flag: str) -> tuple[Key, Value] | None:
+    def row(self, psn_no: str, setl_id: str, flag: str) -> Value | None:
         """A person's settlement, or its refund, on whatever day it was."""
-        key = self._row_of.get((f"{psn_no}|{flag}", setl_id))
-        return None if key is None else (key, self.parts[ROWS][key].value)
+        stored = self._row_of.get(write_key((psn_no, setl_id, flag)))
+        return None if stored is None else self.parts[ROWS][stored].value
 
-    def _row(self, psn_no: str, setl_id: str) -> Value | None:
-        found = self.row(psn_no, setl_id, "0")
-        return None if found is None else found[1]
+    def _settled(self, psn_no: str, setl_id: str) -> Value | None:
+        return self.row(psn_no, setl_id, "0")
 
-    def _part(self, key: Key) -> Part | None:
-        return self.parts.get(key[0], {}).get(key)
+    def _changed_in(self, of_kind: dict[Stored, Part]) -> Iterator[tuple[Stored, Part]]:
+        return ((stored, of_kind[stored]) for stored in self.changed if stored in of_kind)
 
-    def _put(self, key: Key, part: Part) -> None:
+    def _put(self, key: Key, stored: Stored, part: Part) -> None:
         of_kind = self.parts.setdefault(key[0], {})
-        if key[0] == ROWS and key not in of_kind:
+        if key[0] == ROWS and stored not in of_kind:
             _, hospital, day, psn_no, setl_id, flag = key
-            self._row_of[f"{psn_no}|{flag}", setl_id] = key
-            self._rows_on.setdefault((hospital, day), []).append(key)
-        of_kind[key] = part
+            self._row_of[write_key((psn_no, setl_id, flag))] = stored
+            self._rows_on.setdefault(write_key((hospital, day)), []).append(stored)
+        of_kind[stored] = part
 
     def _record(self, offset: int, value: Value | None) -> bytes:
         return orjson.dumps({"epoch": self.epoch, "offset": offset, "value": value})
@@ -137,21 +149,26 @@ class Views:
 
     def merge(self, partition: int, key: bytes, value: bytes) -> None:
         """Takes in a record of the views' log."""
-        named, record = read_key(key), orjson.loads(value)
-        if self.partitions[partition].merge(named, record["epoch"], record["offset"], record["value"]):
-            self._touch([named])
+        record = orjson.loads(value)
+        changed = self.partitions[partition].merge(key, record["epoch"], record["offset"], record["value"])
+        if changed is not None:
+            self._touch([changed])
 
     def each(self, kind: str) -> Iterator[tuple[Key, Value]]:
         """Every part of a kind; one key may come once a partition."""
         for view in self.partitions:
-            for key, part in view.parts.get(kind, {}).items():
-                yield key, part.value
+            for stored, part in view.parts.get(kind, {}).items():
+                yield read_key(stored), part.value
+
+    def keys(self, *kinds: str) -> set[Key]:
+        """The keys of every part of some kinds."""
+        return {read_key(stored) for view in self.partitions for kind in kinds for stored in view.parts.get(kind, ())}
 
     def of(self, key: Key) -> Value:
         """The part of a name, added up over all partitions."""
-        total: Value = {}
+        total, stored = Value(), write_key(key)
         for view in self.partitions:
-            part = view.parts.get(key[0], {}).get(key)
+            part = view.part(key[0], stored)
             if part is not None:
                 add(total, part.value)
         return total
@@ -164,11 +181,16 @@ class Views:
         self.touched.update(key for key in keys if key[0] in (CLEARING, YEARS))
 
 
-def write_key(key: Key) -> bytes:
+def write_key(key: Key) -> Stored:
     """A key as it stands in the log."""
-    return orjson.dumps(key)
+    return _kept(key)
 
 
-def read_key(key: bytes) -> Key:
+def _kept(value: Value | Key) -> Stored:
+    """What orjson writes, copied: its own answer keeps the whole buffer that it was written in."""
+    return bytes(memoryview(orjson.dumps(value)))
+
+
+def read_key(key: Stored) -> Key:
     """A key as it is in memory."""
     return tuple(orjson.loads(key))
