@@ -23,7 +23,7 @@ from workers.kafka.views_log import ViewsLog
 from workers.logs import configure_logs, get_log, told
 from workers.operations.pages import Page
 from workers.operations.parts import CLEARING as CLEARING_PARTS
-from workers.operations.parts import YEARS
+from workers.operations.parts import YEARS, Key
 from workers.operations.reconcile import answer
 from workers.operations.statements import statement
 from workers.operations.stream import address, build
@@ -296,20 +296,29 @@ class Operations:
         than was said before says nothing.
         """
         touched, self._views.touched = self._views.touched, set()
-        for key in sorted(touched):
-            found: Any = statement(self._views, key)
-            if found is None:
-                continue
-            home = partition_of(found["statement_id"].encode(), self._settings.partitions)
-            said = self._published.get(found["statement_id"])
-            if home not in self._owned or (said is not None and found["revision"] < said["revision"]) or found == said:
-                continue
-            try:
-                await self._log.write(CLEARING, home, [(found["statement_id"].encode(), orjson.dumps(found))])
-            except BaseException:
-                self._views.touched |= touched
-                raise
-            self._published[found["statement_id"]] = found
+        news = [found for key in sorted(touched) if (found := self._news(key)) is not None]
+        try:
+            for home in sorted(self._owned):
+                said = [each for each in news if self._home(each) == home]
+                records = [(each["statement_id"].encode(), orjson.dumps(each)) for each in said]
+                await self._log.write(CLEARING, home, records)
+                self._published.update((each["statement_id"], each) for each in said)
+        except BaseException:
+            self._views.touched |= touched
+            raise
+
+    def _news(self, key: Key) -> dict[str, Any] | None:
+        """The statement that a part belongs to, if it is ours to say and has not been said."""
+        found: Any = statement(self._views, key)
+        if found is None or self._home(found) not in self._owned:
+            return None
+        said = self._published.get(found["statement_id"])
+        if found == said or (said is not None and found["revision"] < said["revision"]):
+            return None
+        return dict(found)
+
+    def _home(self, said: dict[str, Any]) -> int:
+        return partition_of(said["statement_id"].encode(), self._settings.partitions)
 
     # ── troubles ──────────────────────────────────────────────────────────────────────────────────────────────
 
