@@ -14,7 +14,7 @@ from contracts.payout import READ_PAYOUT
 from contracts.reconciliation import parse_signed
 from tests.operations.payouts import Dated, made_of, moved, reversed_, settled
 from tests.packs.shelves import COUNTIES
-from workers.contracts_book.examples import SETTLED_LATER
+from workers.contracts_book.examples import REVERSED, SETTLED_LATER
 from workers.operations.parts import PERSONS, STATISTICS, in_china
 from workers.operations.statements import owed, spent, statements
 from workers.operations.statistics import corrections, statistics
@@ -79,6 +79,19 @@ def test_sums_are_those_of_the_payouts_to_the_fen():
     assert whole == Counter(payout["kind"] for payout in payouts)
     assert sum(row["settlements"] for row in rows) == whole["settlement"]
     assert moved(payouts, "person") != 0
+
+
+def test_what_is_returned_or_clawed_back_is_never_positive():
+    rows = statistics(derived(COUNTY_OF_MANY))
+    assert all(parse_signed(row[way]) <= 0 for row in rows for way in ("returned", "clawed_back"))
+    assert all(parse_signed(row[way]) >= 0 for row in rows for way in ("paid", "topped_up"))
+
+
+def test_a_reversal_gives_a_person_back_what_had_been_asked_back_of_them_and_that_is_paid():
+    both = [REVERSED, {**REVERSED, "msgid": "R2", "setl_id": "S2021-0002", "setl_time": "2021-11-01T09:00:00+08:00"}]
+    rows = statistics(derived(made_of([settled(), SETTLED_LATER, *both])), day="2021-11")
+    moved_then = {row["layer"]: (row["paid"], row["returned"]) for row in rows if row["layer"]}
+    assert moved_then["assistance_inpatient"] == ("200.00", "-24000.00")
 
 
 def test_every_statement_is_valid_by_its_model():

@@ -13,6 +13,7 @@ from contracts.fields import moment
 from contracts.money import Fen
 from contracts.reconciliation import parse_signed
 from contracts.vocabulary import ClrType, Kind, LayerId, Payee
+from workers.settlement.pipeline import Movement, movement_of
 
 Key = tuple[str, ...]
 Value = dict[str, Any]
@@ -30,8 +31,13 @@ ANY: Final = ""
 
 CHINA: Final = timezone(timedelta(hours=8))
 
-MOVED: Final = {"top_up": "topped_up", "clawback": "clawed_back"}
-"""The counter of a correction's line. Others are `paid`, or `returned` where a reversal takes money back."""
+MOVED: Final = {
+    Movement.PAID: "paid",
+    Movement.RETURNED: "returned",
+    Movement.TOP_UP: "topped_up",
+    Movement.CLAWBACK: "clawed_back",
+}
+"""The counter of each way in which money moves: as the workers' own metrics count it."""
 
 ROW_AMOUNTS: Final = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")
 
@@ -67,7 +73,7 @@ def contributions(payout: Mapping[str, Any], time: str, row_of: RowOf) -> dict[K
             if delta:
                 add(hourly, {hour: {of_layer: {"reported": delta}}})
             continue
-        moved = _moved(kind, line)
+        moved = MOVED[movement_of(line)[0]]
         add(hourly, {hour: {of_layer: {"payouts": {kind: 1}, moved: delta}}})
         carrier = payout["pack"].get("carrier", ANY) if line["layer"] == LayerId.SUPPLEMENTARY else ANY
         fund = (region, line["layer"], line["fund_pay_type"], carrier)
@@ -82,11 +88,6 @@ def contributions(payout: Mapping[str, Any], time: str, row_of: RowOf) -> dict[K
         key, row = _row(payout, day, row_of)
         found[key] = row
     return found
-
-
-def _moved(kind: str, line: Mapping[str, Any]) -> str:
-    correction = line.get("correction")
-    return MOVED[correction] if correction else "returned" if kind == Kind.REVERSAL else "paid"
 
 
 def _cleared(payout: Mapping[str, Any], month: str) -> dict[Key, Value]:
