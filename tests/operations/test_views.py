@@ -92,6 +92,7 @@ def test_a_reversal_gives_a_person_back_what_had_been_asked_back_of_them_and_tha
     rows = statistics(derived(made_of([settled(), SETTLED_LATER, *both])), day="2021-11")
     moved_then = {row["layer"]: (row["paid"], row["returned"]) for row in rows if row["layer"]}
     assert moved_then["assistance_inpatient"] == ("200.00", "-24000.00")
+    assert {row["layer"]: row["payouts"] for row in rows}["assistance_inpatient"] == {"reversal": 1}
 
 
 def test_every_statement_is_valid_by_its_model():

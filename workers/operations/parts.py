@@ -74,7 +74,9 @@ def contributions(payout: Mapping[str, Any], time: str, row_of: RowOf) -> dict[K
                 add(hourly, {hour: {of_layer: {"reported": delta}}})
             continue
         moved = MOVED[movement_of(line)[0]]
-        add(hourly, {hour: {of_layer: {"payouts": {kind: 1}, moved: delta}}})
+        counters = hourly[hour].setdefault(of_layer, {})
+        counters["payouts"] = {kind: 1}  # once, however many lines the layer has
+        add(counters, {moved: delta})
         carrier = payout["pack"].get("carrier", ANY) if line["layer"] == LayerId.SUPPLEMENTARY else ANY
         fund = (region, line["layer"], line["fund_pay_type"], carrier)
         year = (YEARS, payout["insuplc_admdvs"], *fund, str(payout["year"]))

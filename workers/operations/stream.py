@@ -55,11 +55,16 @@ class CommittedConsumer(Consumer):
         positions = dict(await super().seek_to_committed())
         logs = [log for log in self.assignment() if log.topic == PAYOUTS]
         begins, ends = await self.earliest_offsets(*logs), await self.highwaters(*logs)
-        for log in logs:
-            where = cast(Operating, self.app).positions(log.partition, begins[log], ends[log])
-            positions[log] = await where
-            await self._seek(log, positions[log])
-        return positions
+        where = cast(Operating, self.app).positions
+        found = {log: await where(log.partition, begins[log], ends[log]) for log in logs}
+        # In the consumer's own thread: a seek from this one would take records away while that one counts them.
+        await self.seek_wait(found)
+        return {**positions, **found}
+
+    async def _commit(self, offsets: Mapping[Any, int]) -> bool:
+        """Commits the requests' offsets. Those of the payouts say nothing, and a commit in a rebalance costs the seat."""
+        kept = {log: offset for log, offset in offsets.items() if log.topic != PAYOUTS}
+        return await super()._commit(kept) if kept else True
 
 
 class CommittedTransport(Transport):
