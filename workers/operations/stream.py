@@ -62,7 +62,7 @@ class CommittedConsumer(Consumer):
         return {**positions, **found}
 
     async def _commit(self, offsets: Mapping[Any, int]) -> bool:
-        """Commits the requests' offsets. Those of the payouts say nothing, and a commit in a rebalance costs the seat."""
+        """Commits the requests' offsets. Those of payouts say nothing; a commit in a rebalance costs the seat."""
         kept = {log: offset for log, offset in offsets.items() if log.topic != PAYOUTS}
         return await super()._commit(kept) if kept else True
 
