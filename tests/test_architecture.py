@@ -36,7 +36,7 @@ ROOMS = {
     "aiohttp": ("workers/http.py", "workers/desk/*"),
     "faust": ("workers/operations/*",),
     "mode": ("workers/operations/*",),
-    "typer": ("workers/cli.py", "workers/*_commands.py"),
+    "typer": ("workers/cli*.py", "workers/*_commands.py"),
     "rich": ("workers/*_commands.py", "workers/rehearsal/*"),
     "structlog": ("workers/logs.py",),
     "prometheus_client": ("workers/metrics.py", "workers/http.py"),

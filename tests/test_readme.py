@@ -107,7 +107,8 @@ def commands(group: typer.Typer, before: str = "yidan") -> Iterator[str]:
         yield f"{before} {command.name or command.callback.__name__}"
     for sub in group.registered_groups:
         assert isinstance(sub.typer_instance, typer.Typer)
-        yield from commands(sub.typer_instance, f"{before} {sub.name}")
+        # A group without a name only keeps its commands in a file of their own.
+        yield from commands(sub.typer_instance, f"{before} {sub.name}" if isinstance(sub.name, str) else before)
 
 
 def test_the_commands_are_those_of_the_command_line():
