@@ -106,6 +106,29 @@ def applications(draw: Draw, year: int, number: int) -> Event:
     }
 
 
+def long_stay(year: int, amount: str) -> Event:
+    """A bill in Jingning that is large enough for an application to be paid something."""
+    return {
+        "type": "settled",
+        "msgid": "M-long",
+        "setl_id": "S-long",
+        "mdtrt_id": "V-long",
+        "psn_no": PERSON,
+        "insutype": "390",
+        "med_type": "21",
+        "insuplc_admdvs": "331127",
+        "fixmedins_code": "H1",
+        "begndate": f"{year}-12-02",
+        "enddate": f"{year}-12-02",
+        "setl_time": f"{year}-12-02T10:00:00+08:00",
+        "medfee_sumamt": amount,
+        "inscp_scp_amt": amount,
+        "preselfpay_amt": "0",
+        "overlmt_selfpay": "0",
+        "fulamt_ownpay_amt": "0",
+    }
+
+
 @st.composite
 def applied_years(draw: Draw, packs: PackSet) -> list[Event]:
     """A year in Jingning with several applications: decided, decided again with more or less help, taken back.
@@ -115,7 +138,8 @@ def applied_years(draw: Draw, packs: PackSet) -> list[Event]:
     events: list[Event] = list(draw(person_years(packs, regions=("331127",))).events)
     settled = [event for event in events if event["type"] == "settled"]
     year = draw(st.sampled_from([int(event["enddate"][:4]) for event in settled] or [2022]))
-    places = sorted(draw(st.lists(st.integers(0, len(events)), min_size=2, max_size=8)))
+    events.insert(draw(st.integers(0, 2)), long_stay(year, draw(st.sampled_from(("20000", "70000", "260000")))))
+    places = sorted(draw(st.lists(st.integers(1, len(events)), min_size=2, max_size=8)))
     decisions: list[tuple[int, Event]] = []
     for number, place in enumerate(places):
         decision = draw(applications(year, number))

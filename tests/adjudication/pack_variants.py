@@ -99,6 +99,11 @@ def versions(pack: Pack) -> list[Pack]:
     return made
 
 
+def without_computed_layers(pack: Pack) -> Pack:
+    """Nothing is paid at discharge any more; what is paid on application still is."""
+    return version(pack, "stripped", layers=tuple(layer for layer in pack.layers if layer.mode != "computed"))
+
+
 def watching_more(watch: Watch) -> Watch:
     """Smaller sums, everybody, any care."""
     at_least = None if watch.at_least is None else 1_000_000

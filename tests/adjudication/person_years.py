@@ -82,7 +82,8 @@ def base_at_cap(row: Row) -> int:
     raise ValueError(f"the row for {row.who} never reaches its cap")
 
 
-FEN_BESIDE = st.sampled_from((0, 0, 0, -1, 1, -2, 2, -50, 33, 99))
+FEN_BESIDE = st.sampled_from((0, 0, 0, -1, 1, -2, 2, -50, 33, 99, 1_000_000, 3_000_001))
+"""Beside a threshold, or so far beyond it that something is paid."""
 SMALL = st.one_of(st.just(0), st.integers(0, 300), st.sampled_from((1, 49, 50, 10_000, 50_000, 123_456)))
 LARGE = st.one_of(
     st.integers(0, 20_000_000), st.sampled_from((1_000_000, 3_000_001, 15_000_000, 29_999_999, 99_999_999_999_999))

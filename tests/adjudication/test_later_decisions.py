@@ -131,7 +131,8 @@ def test_whoever_decided_that_money_is_owed_needs_no_signal_and_a_correction_nee
     # The second application counts more help than the first: it takes back what the first one paid too much.
     core = settled_by(JINGNING, stay("S1", 20_000), stay("S2", 30_000), decided(1))
     first = core.take(decided(2, application_id="A2", other_assistance="5000"))
-    assert first.payouts[0]["lines"][0]["delta"].startswith("-")
+    assert first.payouts[0]["revision"] == 1
+    assert first.payouts[0]["lines"][0]["correction"] == "clawback"
     assert ("clawback_needs_decision", "raised") not in signals(first)
     again = core.take(decided(3, application_id="A2", other_assistance="10000"))
     assert again.payouts[0]["lines"][0]["correction"] == "clawback"
@@ -162,3 +163,18 @@ def test_a_voiding_cannot_be_voided_even_where_it_changed_nothing() -> None:
     core = settled_by(TAIYUAN, bill("S1", "2019-03-01", inscp_scp_amt=1_000), reversal("S1", "2019-05-01"))
     assert core.take(voiding("V1", "m-S1")).effect == "repeated"
     assert core.take(voiding("V2", "V1")).refusal == "voiding_a_reversal"
+
+
+def test_an_application_that_was_withdrawn_begins_anew_with_whatever_other_help_is_known_then() -> None:
+    core = settled_by(JINGNING, stay("S1", 30_000), decided(1), decided(2, approved=False))
+    assert signals(core.take(decided(3, other_assistance="5000"))) == []
+    assert ("other_assistance_risen", "raised") in signals(core.take(decided(4, other_assistance="6000")))
+
+
+def test_a_city_s_new_pack_does_not_reach_those_whom_a_county_s_own_decides_now() -> None:
+    county = version(TAIZHOU, "county", county="331002")
+    half = version(TAIZHOU, "half", layers=tuple(with_rows(layer, halved) for layer in TAIZHOU.layers))
+    core = settled_by(TAIZHOU, bill("S1", "2021-03-01", insuplc_admdvs="331002", inscp_scp_amt=20_000))
+    core.use(PackSet([half, county]))
+    assert core.take(adopted(half, "331081", 2021)).effect == "repeated"
+    assert core.take(adopted(county, "331002", 2021)).effect == "changed"
