@@ -7,6 +7,7 @@ from typing import Final
 from hypothesis import strategies as st
 
 from contracts.pack import PackSet
+from tests.adjudication.constant_years import Bill, constant_years
 from tests.adjudication.corrected_years import MOMENTS, applied_years, corrected_years
 from tests.adjudication.pack_variants import filled, version, versions, without_computed_layers
 from tests.adjudication.person_years import DAYS, PERSON, Draw, Event
@@ -106,3 +107,14 @@ def adopted_years(draw: Draw, packs: PackSet, of: Versions) -> ChangingYear:
 def adopted_applied_years(draw: Draw, packs: PackSet, of: Versions) -> ChangingYear:
     """Years with applications, priced by one pack after another."""
     return with_changing_packs(draw, draw(applied_years(packs)), packs, of)
+
+
+@st.composite
+def adopted_paying_years(draw: Draw, packs: PackSet, of: Versions) -> ChangingYear:
+    """Years of one person that pay something, of which some is taken back, while one pack follows another."""
+    year = draw(constant_years(packs))
+    large = [Bill("21", (draw(st.integers(2_000_000, 9_000_000)), 0, 0, 0), 0) for _ in range(2)]
+    events = year.events(draw(st.permutations([*year.bills, *large])))
+    for reversal in year.taken_back(draw(st.lists(st.integers(1, len(events)), max_size=3, unique=True))):
+        events.insert(draw(st.integers(2, len(events))), reversal)
+    return with_changing_packs(draw, events, packs, of)

@@ -4,7 +4,13 @@ from typing import Final
 
 from hypothesis import given, settings
 
-from tests.adjudication.changing_packs import ChangingYear, Versions, adopted_applied_years, adopted_years
+from tests.adjudication.changing_packs import (
+    ChangingYear,
+    Versions,
+    adopted_applied_years,
+    adopted_paying_years,
+    adopted_years,
+)
 from tests.adjudication.corrected_years import applied_years
 from tests.adjudication.person_years import Event
 from tests.adjudication.test_two_models import PACKS, PERSON_YEARS, compare, look
@@ -16,6 +22,12 @@ VERSIONS: Final = Versions(PACKS)
 @settings(look, max_examples=PERSON_YEARS // 2)
 @given(adopted_years(PACKS, VERSIONS))
 def test_they_agree_on_what_an_adopted_pack_changes_for_a_year_with_everything_in_it(year: ChangingYear) -> None:
+    compare(year.events, year.answers(), year.in_use)
+
+
+@settings(look, max_examples=PERSON_YEARS // 3)
+@given(adopted_paying_years(PACKS, VERSIONS))
+def test_they_agree_on_what_adopted_packs_pay_and_ask_back_in_a_year_that_pays(year: ChangingYear) -> None:
     compare(year.events, year.answers(), year.in_use)
 
 
