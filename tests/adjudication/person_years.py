@@ -5,11 +5,12 @@ where the year stands: the strategy asks the auditor how much of a threshold is 
 that reported, parts that no layer takes) is laid around that, so the parts add up by construction.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil
-from typing import Any
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -18,6 +19,9 @@ from tests.adjudication.telling import tell
 from workers.rehearsal.auditor import Answer, Auditor
 from workers.rehearsal.auditor_bill import Account, layers_for, pack_for, rates, written
 from workers.rehearsal.auditor_facts import accepted, ledger_of, ledgers
+
+PERSON_YEARS: Final = int(os.environ.get("YIDAN_PERSON_YEARS", "300"))
+"""How many years each property draws, or a part of it: enough for every run of the tests, and as many as one likes."""
 
 Event = dict[str, Any]
 Draw = Callable[..., Any]

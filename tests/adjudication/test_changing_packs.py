@@ -12,8 +12,8 @@ from tests.adjudication.changing_packs import (
     adopted_years,
 )
 from tests.adjudication.corrected_years import applied_years
-from tests.adjudication.person_years import Event
-from tests.adjudication.test_two_models import PACKS, PERSON_YEARS, compare, look
+from tests.adjudication.person_years import PERSON_YEARS, Event
+from tests.adjudication.test_two_models import PACKS, compare, look
 from workers.rehearsal.auditor import audit
 
 VERSIONS: Final = Versions(PACKS)

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 
 from tests.adjudication.corrected_years import corrected_years
-from tests.adjudication.person_years import Event
-from tests.adjudication.test_two_models import PACKS, PERSON_YEARS, compare, look
+from tests.adjudication.person_years import PERSON_YEARS, Event
+from tests.adjudication.test_two_models import PACKS, compare, look
 from workers.rehearsal.auditor import audit
 
 

@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from contracts.pack import PackSet
 from contracts.pack_file import load_directory
 from tests.adjudication.constant_years import Bill, ConstantYear, constant_years, split_stays
-from tests.adjudication.person_years import Event, PersonYear, person_years
+from tests.adjudication.person_years import PERSON_YEARS, Event, PersonYear, person_years
 from tests.adjudication.telling import tell
 from workers.rehearsal.auditor_bill import yuan
 from workers.settlement.offline import Settler
@@ -24,7 +23,6 @@ from workers.settlement.offline import Settler
 Payout = dict[str, Any]
 
 PACKS: Final[PackSet] = load_directory()
-PERSON_YEARS: Final = int(os.environ.get("YIDAN_PERSON_YEARS", "900"))
 
 look = settings(
     max_examples=PERSON_YEARS // 6,

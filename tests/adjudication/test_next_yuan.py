@@ -3,7 +3,6 @@
 The evaluator knows a row only by its own words: what each yuan between two points of the year's base is paid at.
 """
 
-import os
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final
@@ -17,10 +16,9 @@ from contracts.pack import Layer, Pack, Row
 from contracts.pack_file import load_directory
 from contracts.vocabulary import BUCKETS, Bucket, Care, Reason
 from tests.adjudication.pack_variants import with_county_and_editions
-from tests.adjudication.person_years import CODES, thresholds
+from tests.adjudication.person_years import CODES, PERSON_YEARS, thresholds
 from workers.adjudication.next_yuan import Part, Standing, next_yuan
 
-PERSON_YEARS: Final = int(os.environ.get("YIDAN_PERSON_YEARS", "900"))
 PACKS: Final = [*load_directory().packs, *with_county_and_editions(load_directory()).packs]
 DAYS: Final = ("2018-12-31", "2019-06-30", "2019-07-01", "2020-01-01", "2020-07-01", "2021-06-01", "2022-03-01")
 FEN: Final = Fraction(1)

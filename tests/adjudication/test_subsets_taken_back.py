@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.money import yuan as written
-from tests.adjudication.person_years import CODES, PERSON, Draw, Event, person_years
+from tests.adjudication.person_years import CODES, PERSON, PERSON_YEARS, Draw, Event, person_years
 from tests.adjudication.stored_core import Said, StoredCore
 from tests.adjudication.telling import tell
-from tests.adjudication.test_two_models import PACKS, PERSON_YEARS, look
+from tests.adjudication.test_two_models import PACKS, look
 from tests.adjudication.year_invariants import stored_years
 from workers.rehearsal.auditor import audit
 from workers.rehearsal.auditor_bill import yuan

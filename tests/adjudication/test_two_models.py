@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,7 +17,7 @@ from contracts.payout import READ_PAYOUT
 from contracts.signals import READ_SIGNAL
 from tests.adjudication.constant_years import ConstantYear, constant_years
 from tests.adjudication.pack_variants import corrected_from_the_last, with_county_and_editions
-from tests.adjudication.person_years import Event, PersonYear, person_years
+from tests.adjudication.person_years import PERSON_YEARS, Event, PersonYear, person_years
 from tests.adjudication.stored_core import StoredCore
 from tests.adjudication.telling import differences, tell
 from workers.rehearsal.auditor import Answer, audit
@@ -27,7 +26,6 @@ PACKS: Final[PackSet] = load_directory()
 LAST_FIRST: Final = corrected_from_the_last(PACKS)
 COUNTY: Final = with_county_and_editions(PACKS)
 
-PERSON_YEARS: Final = int(os.environ.get("YIDAN_PERSON_YEARS", "900"))
 
 look = settings(
     max_examples=PERSON_YEARS,

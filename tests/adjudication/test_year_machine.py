@@ -9,10 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.adjudication.changing_packs import Versions, adoptions
 from tests.adjudication.corrected_years import applications, corrections
-from tests.adjudication.person_years import REGIONS, SETTLEMENTS, Event, Story
+from tests.adjudication.person_years import PERSON_YEARS, REGIONS, SETTLEMENTS, Event, Story
 from tests.adjudication.stored_core import StoredCore
 from tests.adjudication.telling import differences, tell
-from tests.adjudication.test_two_models import PACKS, PERSON_YEARS, look
+from tests.adjudication.test_two_models import PACKS, look
 from tests.adjudication.year_invariants import Emitted, check_everything
 
 VERSIONS: Final = Versions(PACKS)

@@ -12,8 +12,8 @@ from contracts.discharge import Settled
 from contracts.vocabulary import FUND_FIELDS
 from tests.adjudication.corrected_years import corrected_years
 from tests.adjudication.pack_variants import with_county_and_editions
-from tests.adjudication.person_years import PERSON, Event
-from tests.adjudication.test_two_models import PACKS, PERSON_YEARS, look
+from tests.adjudication.person_years import PERSON, PERSON_YEARS, Event
+from tests.adjudication.test_two_models import PACKS, look
 from tests.desk.unordered_years import unordered_years
 from workers.desk.order import TwoOrders, day_of, two_orders
 from workers.desk.order_why import LayerInTwoOrders, Same, Why, why

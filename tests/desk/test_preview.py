@@ -10,7 +10,8 @@ from contracts.payout import READ_PAYOUT
 from contracts.vocabulary import Payee
 from tests.adjudication.corrected_years import corrected_years
 from tests.adjudication.pack_variants import corrected_from_the_last
-from tests.adjudication.test_two_models import PERSON_YEARS, look
+from tests.adjudication.person_years import PERSON_YEARS
+from tests.adjudication.test_two_models import look
 from tests.desk.years import PACKS, PERSON, Event, bill, lines, reversal, source_of
 from workers.desk.preview import Flow, Totals, summary
 from workers.desk.preview_page import reversal_page

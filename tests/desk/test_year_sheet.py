@@ -1,15 +1,14 @@
 """A person's year as it is told: everything that was settled and corrected, where it stands, what comes next."""
 
 import json
-import os
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from contracts.year_sheet import READ_YEAR_SHEET, RegionSheet, YearSheet
-from tests.adjudication.person_years import PersonYear, person_years
+from tests.adjudication.person_years import PERSON_YEARS, PersonYear, person_years
 from tests.desk.year_events import (
     JINGNING,
     PACKS,
@@ -29,8 +28,6 @@ from workers.desk.person_year import person_years as read_years
 from workers.desk.source import FileSource, SourceUnfit
 from workers.desk.year_sheet import year_sheet
 from workers.settlement.offline import Settler
-
-PERSON_YEARS: Final = int(os.environ.get("YIDAN_PERSON_YEARS", "900"))
 
 
 async def told(source: FileSource, year: int = 2021, on: str | None = None, psn_no: str = PERSON) -> YearSheet:
