@@ -39,7 +39,8 @@ ROOMS = {
     "typer": ("workers/cli*.py", "workers/*_commands.py"),
     "rich": ("workers/*_commands.py", "workers/rehearsal/*"),
     "structlog": ("workers/logs.py",),
-    "prometheus_client": ("workers/metrics.py", "workers/http.py"),
+    "prometheus_client": ("workers/metrics/*", "workers/http.py"),
+    "opentelemetry": ("workers/traces.py",),
     "orjson": (
         *("workers/settlement/*", "workers/logs.py", "workers/*_commands.py", "workers/rehearsal/*"),
         *("workers/desk/*", "workers/operations/*"),
@@ -66,7 +67,7 @@ IMPURE = {
 PURE = (
     "workers/adjudication/*",
     *(f"workers/settlement/{verb}.py" for verb in ("decode", "validate", "take", "emit", "quarantine", "pipeline")),
-    *(f"workers/settlement/{noun}.py" for noun in ("loaded", "records", "offline")),
+    *(f"workers/settlement/{noun}.py" for noun in ("loaded", "records", "offline", "reached")),
     *(f"workers/operations/{noun}.py" for noun in ("parts", "views", "statements", "statistics", "reconcile")),
 )
 """No clock, no input or output, no logging, no `await`."""

@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from workers.metrics import PartitionState
+from workers.metrics import PartitionState, TakeOverCause
 from workers.settlement.inbox import Inbox, Waiting
 from workers.settlement.ports import Held
 from workers.settlement.takeover import Restored
@@ -25,6 +25,10 @@ class Seat:
     errand: Errand | None = None
     tries: int = 0
     """Failures since the last batch that was committed."""
+    cause: TakeOverCause = TakeOverCause.ASSIGNED
+    """Why it is not held, or was not before it was."""
+    began: float = 0.0
+    """When the errand under way began."""
     not_before: float = 0.0
     must_seek: bool = False
     """What is being fetched may not follow on from what was committed: seek first."""

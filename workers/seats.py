@@ -12,11 +12,22 @@ from typing import Any, Final, Protocol
 
 from contracts.topics import INPUTS
 from workers.logs import get_log, told
-from workers.metrics import Metrics, PartitionState
+from workers.metrics import Errand, Metrics, PartitionState, Restore, TakeOverCause, Transaction
 from workers.seat import Seat
 from workers.settings import Settings
 from workers.settlement.inbox import Inbox, Waiting
-from workers.settlement.ports import Fenced, Held, Keeper, Log, PartitionMustStop, StopReason, WrongPartitionCount
+from workers.settlement.keeper import StoreUnavailable
+from workers.settlement.ports import (
+    Fenced,
+    Held,
+    Keeper,
+    Log,
+    NotOurs,
+    OutcomeUnknown,
+    PartitionMustStop,
+    StopReason,
+    WrongPartitionCount,
+)
 from workers.settlement.takeover import Restored, Terms, repair, take_over
 from workers.settlement.turn import Committed, CoreFailed, Lost, Stale, Turn
 
@@ -58,6 +69,7 @@ class Seats:
         self._keeper = keeper
         self._reads = reads
         self._metrics = metrics
+        metrics.partitions.set(settings.partitions)
         self._clock = clock
         self._quotas = settings.batch_max
         self._usual = sum(self._quotas.values())
@@ -99,7 +111,7 @@ class Seats:
         seat = self._seats.get(partition)
         if seat is not None and seat.settling:
             self._say.error("the next offset does not exist", partition=partition)
-            self._drop(seat)
+            self._drop(seat, TakeOverCause.POSITION_LOST)
             self._back_off(seat)
 
     def undecodable(self, partition: int, where: str) -> None:
@@ -135,7 +147,7 @@ class Seats:
         return held, await repair(held, self._log, self._keeper, self._terms)
 
     def _begin(self, seat: Seat, state: PartitionState, errand: Coroutine[Any, Any, tuple[Held, Restored]]) -> None:
-        seat.state = state
+        seat.state, seat.began = state, self._clock()
         seat.errand = asyncio.create_task(errand, name=f"{state} {seat.partition}")
         self._metrics.state(seat.partition, state)
 
@@ -147,6 +159,7 @@ class Seats:
         if isinstance(error, PartitionMustStop):
             self._stop(seat, error)
         elif error is not None:
+            self._metrics.take_overs_failed.inc()
             self._failed(seat, error)
         else:
             self._restored(seat, *errand.result())
@@ -155,10 +168,13 @@ class Seats:
         taken = seat.state is PartitionState.TAKING_OVER
         if taken:
             seat.held, seat.inbox, seat.must_seek = held, Inbox(held.header.next_in), True
-            self._metrics.take_overs.inc()
+            self._metrics.taken_over(seat.cause)
             self._metrics.births.inc(restored.header.seq == 0 and restored.replayed == 0)
         self._metrics.rebuilds.inc(restored.rebuilt)
         self._metrics.replayed.inc(restored.replayed)
+        how = Restore.REBUILD if restored.rebuilt else Restore.REPLAY if restored.replayed else Restore.NONE
+        errand = Errand.TAKE_OVER if taken else Errand.REPAIR
+        self._metrics.restored(errand, how, self._clock() - seat.began)
         seat.state = PartitionState.OWNED
         self._metrics.state(seat.partition, seat.state)
         self._say.info(
@@ -200,7 +216,8 @@ class Seats:
             seat = self._seats[partition]
             match verdict:
                 case Committed():
-                    self._committed(seat, verdict)
+                    self._metrics.transaction(Transaction.COMMITTED)
+                    self._committed(seat, verdict, batches[partition][1])
                 case Stale():
                     self._say.warning("the store does not show our last batch", partition=partition)
                     self._metrics.repairs.inc()
@@ -208,9 +225,13 @@ class Seats:
                 case CoreFailed(error):
                     self._core_failed(seat, error, batches[partition][1])
                 case Lost(error):
+                    if isinstance(error, Fenced):
+                        self._metrics.transaction(Transaction.FENCED)
+                    elif not isinstance(error, StoreUnavailable):
+                        self._metrics.transaction(Transaction.UNKNOWN)
                     self._failed(seat, error)
 
-    def _committed(self, seat: Seat, committed: Committed) -> None:
+    def _committed(self, seat: Seat, committed: Committed, batch: Sequence[Waiting]) -> None:
         if seat.inbox is not None:
             seat.inbox.passed(committed.next_in)
             room = [topic for topic in seat.paused if seat.inbox.waiting(topic) < self._quotas[topic]]
@@ -219,8 +240,7 @@ class Seats:
                 self._reads.resume(seat.partition, room)
         seat.succeeded(self._usual)
         self._metrics.apply_failed.inc(not committed.applied)
-        age = time.time() - committed.oldest_ms / 1000
-        self._metrics.batch(committed.result.counts, committed.consumed, max(0.0, age))
+        self._metrics.batch(committed.result.counts, batch, time.time())
 
     def _core_failed(self, seat: Seat, error: Exception, batch: Sequence[Waiting]) -> None:
         """Look for the record by halving the batch. One that has failed alone twice stops the partition."""
@@ -253,7 +273,7 @@ class Seats:
         """Drop the producer, forget what was read, and take over again in a while."""
         if isinstance(error, Fenced):
             self._metrics.fenced.inc()
-        self._drop(seat)
+        self._drop(seat, _cause(seat.state, error))
         seconds = self._back_off(seat)
         self._say.warning(
             "partition let go of",
@@ -270,13 +290,15 @@ class Seats:
 
     def _stop(self, seat: Seat, verdict: PartitionMustStop) -> None:
         """Until somebody has looked. The other partitions go on."""
-        self._drop(seat)
+        self._drop(seat, TakeOverCause.FAILURE)
         seat.state = PartitionState.STOPPED
         self._metrics.state(seat.partition, seat.state, verdict.reason)
         self._say.error("partition stopped", partition=seat.partition, reason=verdict.reason, detail=verdict.detail)
 
-    def _drop(self, seat: Seat) -> None:
+    def _drop(self, seat: Seat, cause: TakeOverCause) -> None:
         held, seat.held, seat.inbox = seat.held, None, None
+        if held is not None:  # a take-over that fails is tried again for the same cause
+            seat.cause = cause
         seat.paused.clear()
         self._reads.pause(seat.partition)
         if held is not None:
@@ -304,6 +326,22 @@ class Seats:
             self._leave(self._seats.pop(partition))
         while self._partings:
             await asyncio.wait(self._partings)
+
+
+def _cause(state: PartitionState, error: BaseException) -> TakeOverCause:
+    """Why a partition that was held no longer is."""
+    match error:
+        case Fenced():
+            return TakeOverCause.FENCED
+        case _ if state is PartitionState.REPAIRING:
+            return TakeOverCause.REPAIR_FAILED
+        case NotOurs():
+            return TakeOverCause.FENCED
+        case OutcomeUnknown():
+            return TakeOverCause.OUTCOME_UNKNOWN
+        case StoreUnavailable():
+            return TakeOverCause.STORE_UNAVAILABLE
+    return TakeOverCause.FAILURE
 
 
 async def _ended_somehow(errand: asyncio.Task[Any]) -> None:

@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     """The group of `yidan operate`; its offsets decide nothing, the views know where they are."""
     operate_http_port: Annotated[int, Field(ge=0, le=65_535)] = 9_465
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    tracing: bool = False
+    """Send a span for every record settled, to where OpenTelemetry's own variables (`OTEL_…`) say."""
 
     # `yidan topics apply`.
     replication_factor: Annotated[int, Field(ge=1, le=32_767)] = 3

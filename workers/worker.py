@@ -13,7 +13,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Protocol, Self
@@ -34,6 +34,7 @@ from workers.settlement.pipeline import Batch
 from workers.settlement.ports import Keeper, WrongPartitionCount
 from workers.settlement.turn import NewBatch, Turn, take_turn
 from workers.store import keeper_of
+from workers.traces import Traces, TracingUnfit, Untraced, traces
 
 EX_OK: Final = 0
 EX_FAILED: Final = 1
@@ -103,13 +104,16 @@ class Equipment:
     metrics: Metrics
     new_page: NewPage = HealthPage
     clock: Callable[[], float] = time.monotonic
+    traces: Traces = field(default_factory=Untraced)
 
     @classmethod
     def of(cls, settings: Settings, packs: PackSet) -> Self:
         """Clients of the servers that the settings name. No connection is made yet."""
-        metrics = Metrics(version=_version(), regions={pack.region for pack in packs.packs})
-        metrics.packs((pack.region, pack.digest) for pack in packs.packs)
-        return cls(KafkaLog(settings), Inputs(settings), keeper_of(settings), metrics)
+        metrics = Metrics.of(packs, version=_version())
+        store = keeper_of(settings, metrics.store)
+        return cls(
+            KafkaLog(settings), Inputs(settings), store, metrics, traces=traces(settings.tracing, _version())
+        )
 
 
 async def work(
@@ -132,7 +136,12 @@ async def work(
         get_log().error("packs cannot be loaded", detail=str(fault))
         return EX_CONFIG
     new_batch = new_batch or batches_of(Books(packs, load_pack), settings.partitions)
-    return await Worker(settings, stop, new_batch, Equipment.of(settings, packs)).run()
+    try:
+        equipment = Equipment.of(settings, packs)
+    except TracingUnfit as unfit:
+        get_log().error("worker ends", exit_code=unfit.exit_code, detail=str(unfit))
+        return unfit.exit_code
+    return await Worker(settings, stop, new_batch, equipment).run()
 
 
 def batches_of(books: Books, partitions: int) -> NewBatch:
@@ -146,7 +155,8 @@ class Worker:
     def __init__(self, settings: Settings, stop: asyncio.Event, new_batch: NewBatch, equipment: Equipment) -> None:
         self._settings = settings
         self._stop = stop
-        self._new_batch = new_batch
+        self._traces = equipment.traces
+        self._new_batch = self._traces.around(new_batch)
         self._clock = equipment.clock
         self._metrics = equipment.metrics
         self._keeper = equipment.store
@@ -227,6 +237,7 @@ class Worker:
                 await self._inputs.stop()
                 await self._log.stop()
                 await self._keeper.close()
+                await self._traces.close()
                 await self._page.stop()
         except TimeoutError:
             self._say.warning("drained only in part; whoever is next fences what is left")
@@ -296,6 +307,7 @@ class Worker:
         return arrived
 
     def _observe(self, turn: Turn) -> None:
+        self._traces.ended(turn)
         self._metrics.phase(Phase.READ, turn.read_seconds)
         self._metrics.phase(Phase.SETTLE, turn.settle_seconds)
         self._metrics.phase(Phase.COMMIT, turn.commit_seconds)

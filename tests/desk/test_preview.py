@@ -88,8 +88,8 @@ def test_a_reversal_gives_a_person_back_what_a_correction_had_asked_back():
     assert found.moved.totals.by_payee == {Payee.INSTITUTION: Flow(returned=700_000), Payee.PERSON: Flow(paid=700_000)}
     assert found.moved.totals.all.net == 0
     assert found.trial.counts.moved == {
-        ("331000", "assistance_inpatient", Movement.RETURNED): 700_000,
-        ("331000", "assistance_inpatient", Movement.PAID): 700_000,
+        ("331000", "assistance_inpatient", "610100", Payee.INSTITUTION, Movement.RETURNED): 700_000,
+        ("331000", "assistance_inpatient", "610100", Payee.PERSON, Movement.PAID): 700_000,
     }
     assert "付给个人" in reversal_page("A", PERSON, "reversed", found.moved, [])
 

@@ -1,23 +1,54 @@
 """Metrics: names, closed lists of labels, and sums that agree with what was settled."""
 
 import re
+import subprocess
+from datetime import datetime
 
-from prometheus_client import CollectorRegistry
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from contracts.topics import APPLICATIONS, DISCHARGES, PERSONS
+from contracts.pack_file import load_directory
+from contracts.quarantine import REPLAYED_FROM
+from contracts.topics import APPLICATIONS, DISCHARGES, INPUTS, PERSONS
+from contracts.vocabulary import LayerId, Reason
+from tests.promtool import promtool
 from workers.adjudication.books import Outcome
-from workers.metrics import OUTCOMES, Metrics, PartitionState, Phase
+from workers.metrics import (
+    OUTCOMES,
+    Errand,
+    Metrics,
+    PartitionState,
+    Phase,
+    QuarantineMetrics,
+    Restore,
+    TakeOverCause,
+    Transaction,
+    names,
+)
+from workers.settlement.inbox import Waiting
 from workers.settlement.pipeline import Counts, Movement
 from workers.settlement.ports import StopReason
+from workers.settlement.reached import Reached
+from workers.settlement.records import Incoming
+from workers.settlement.watched import Operation
+
+SUPPLEMENTARY = ("331000", "supplementary", "999997")
+ASSISTANCE = ("331000", "assistance_inpatient", "610100")
 
 
 def new() -> Metrics:
-    return Metrics(version="1.2.3", regions=("331000",), registry=CollectorRegistry())
+    return Metrics(
+        version="1.2.3", regions=("331000",), funds=[SUPPLEMENTARY, ASSISTANCE], registry=CollectorRegistry()
+    )
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(f"yidan_{name}", labels)
+
+
+def waiting(topic: str, *timestamps_ms: int, headers: tuple[tuple[str, bytes], ...] = ()) -> list[Waiting]:
+    return [Waiting(Incoming(topic, 0, n, None, b"", headers), at) for n, at in enumerate(timestamps_ms)]
 
 
 def counts() -> Counts:
@@ -28,10 +59,10 @@ def counts() -> Counts:
     found.signals.update({("cap_reached", "raised"): 1})
     found.moved.update(
         {
-            ("331000", "supplementary", Movement.PAID): 150_050,
-            ("331000", "assistance_inpatient", Movement.RETURNED): 20_000,
-            ("331000", "assistance_inpatient", Movement.TOP_UP): 300,
-            ("331000", "assistance_inpatient", Movement.CLAWBACK): 4,
+            (*SUPPLEMENTARY, "fixmedins", Movement.PAID): 150_050,
+            (*ASSISTANCE, "fixmedins", Movement.RETURNED): 20_000,
+            (*ASSISTANCE, "person", Movement.TOP_UP): 300,
+            (*ASSISTANCE, "person", Movement.CLAWBACK): 4,
         }
     )
     found.lines.update({("basic", "reported"): 5, ("supplementary", "nothing_left"): 2})
@@ -40,7 +71,7 @@ def counts() -> Counts:
 
 def test_a_batch_is_counted_by_topic_and_outcome_and_what_is_left_was_refused():
     metrics = new()
-    metrics.batch(counts(), {DISCHARGES: 7, PERSONS: 2}, 0.5)
+    metrics.batch(counts(), [*waiting(DISCHARGES, *range(7)), *waiting(PERSONS, 0, 1)], 1.0)
     assert value(metrics, "events_total", topic=DISCHARGES, outcome="settled") == 5
     assert value(metrics, "events_total", topic=DISCHARGES, outcome="repeated") == 1
     assert value(metrics, "events_total", topic=DISCHARGES, outcome="refused") == 1
@@ -50,8 +81,42 @@ def test_a_batch_is_counted_by_topic_and_outcome_and_what_is_left_was_refused():
     assert value(metrics, "payouts_total", kind="settlement") == 5
     assert value(metrics, "signals_total", kind="cap_reached", state="raised") == 1
     assert value(metrics, "lines_total", layer="supplementary", status="nothing_left") == 2
-    assert value(metrics, "event_age_seconds_sum") == 0.5
     assert value(metrics, "batch_records_sum") == 9
+
+
+def test_the_wait_of_every_record_is_observed_and_not_only_that_of_the_oldest():
+    metrics = new()
+    metrics.batch(Counts(), [*waiting(DISCHARGES, 1_000, 94_999, 95_000, 99_995), *waiting(PERSONS, 99_000)], 100.0)
+    within = [
+        value(metrics, "record_seconds_bucket", topic=DISCHARGES, le=le) for le in ("0.01", "5.0", "10.0", "+Inf")
+    ]
+    assert within == [1, 2, 3, 4]
+    assert value(metrics, "record_seconds_count", topic=PERSONS) == 1
+    assert value(metrics, "record_seconds_sum", topic=DISCHARGES) == pytest.approx(99 + 5.001 + 5 + 0.005)
+
+
+def test_a_clock_that_is_behind_the_senders_makes_no_negative_wait():
+    metrics = new()
+    found = Counts()
+    found.setl_times.append("2021-03-02T10:15:10+08:00")
+    metrics.batch(found, waiting(DISCHARGES, 5_000), 1.0)
+    assert value(metrics, "record_seconds_sum", topic=DISCHARGES) == 0
+
+
+@pytest.mark.parametrize("time", ["2021-03-02T10:15:00+08:00", "2021-03-02 10:15+08:00", "2021-03-02t02:15:00z"])
+def test_the_age_of_an_event_is_told_from_its_own_time_however_it_is_written(time):
+    metrics = new()
+    found = Counts()
+    found.setl_times.append(time)
+    metrics.batch(found, [], datetime.fromisoformat("2021-03-02T10:16:40+08:00").timestamp())
+    assert value(metrics, "event_age_seconds_sum") == 100
+
+
+def test_a_record_that_was_sent_again_from_quarantine_is_counted_apart():
+    metrics = new()
+    again = waiting(DISCHARGES, 0, headers=((REPLAYED_FROM, b"onestop.discharges.v1/0/7"),))
+    metrics.batch(Counts(), [*again, *waiting(DISCHARGES, 0, headers=(("trace", b"x"),))], 1.0)
+    assert value(metrics, "replayed_records_total", topic=DISCHARGES) == 1
 
 
 def test_every_effect_that_an_event_may_have_is_an_outcome_of_its_own():
@@ -60,14 +125,45 @@ def test_every_effect_that_an_event_may_have_is_an_outcome_of_its_own():
     assert set(said) - {"effect"} <= set(OUTCOMES)
 
 
-def test_money_is_in_yuan_and_returns_top_ups_and_clawbacks_are_counted_apart():
+def test_every_reason_that_a_row_can_pay_nothing_for_has_an_outcome():
+    without_row = {
+        Reason.NOT_IN_FORCE,
+        Reason.OTHER_INSURANCE,
+        Reason.CARE_NOT_COVERED,
+        Reason.EXCLUDED_CAUSE,
+        Reason.DELEGATED,
+        Reason.NO_IDENTITY,
+        Reason.REVERSED,
+    }
+    assert {reason.value for reason in set(Reason) - without_row} < {outcome.value for outcome in Reached}
+
+
+def test_money_is_in_yuan_by_fund_and_payee_and_each_way_it_moves_is_counted_apart():
     metrics = new()
-    metrics.batch(counts(), {DISCHARGES: 7}, 0.0)
-    assert value(metrics, "paid_yuan_total", region="331000", layer="supplementary") == 1500.50
-    assert value(metrics, "returned_yuan_total", region="331000", layer="assistance_inpatient") == 200.0
-    assert value(metrics, "top_ups_yuan_total", region="331000", layer="assistance_inpatient") == 3.0
-    assert value(metrics, "clawbacks_yuan_total", region="331000", layer="assistance_inpatient") == 0.04
-    assert value(metrics, "paid_yuan_total", region="331000", layer="assistance_inpatient") == 0
+    metrics.batch(counts(), [], 0.0)
+
+    def moved(way: str, region: str, layer: str, fund: str, payee: str) -> float | None:
+        return value(metrics, f"{way}_yuan_total", region=region, layer=layer, fund=fund, payee=payee)
+
+    assert moved("paid", *SUPPLEMENTARY, "fixmedins") == 1500.50
+    assert moved("returned", *ASSISTANCE, "fixmedins") == 200.0
+    assert moved("top_ups", *ASSISTANCE, "person") == 3.0
+    assert moved("clawbacks", *ASSISTANCE, "person") == 0.04
+    assert moved("paid", *ASSISTANCE, "fixmedins") == 0, "what may be paid is shown before anything is"
+
+
+def test_the_figures_that_policies_set_targets_for_are_counted_by_region():
+    metrics = new()
+    found = Counts()
+    found.reached["331000", "assistance_inpatient", Reached.CUT] += 2
+    found.caps_reached["331000", "assistance_inpatient"] += 1
+    found.residents_inpatient["331000"] = (100_000, 75_000)
+    metrics.batch(found, [], 0.0)
+    where = {"region": "331000", "layer": "assistance_inpatient"}
+    assert value(metrics, "layer_settlements_total", **where, outcome="cut") == 2
+    assert value(metrics, "caps_reached_total", **where) == 1
+    assert value(metrics, "residents_inpatient_in_scope_yuan_total", region="331000") == 1000
+    assert value(metrics, "residents_inpatient_basic_fund_yuan_total", region="331000") == 750
 
 
 def test_a_label_that_is_not_on_its_list_is_counted_as_other_and_makes_one_series_only():
@@ -76,13 +172,16 @@ def test_a_label_that_is_not_on_its_list_is_counted_as_other_and_makes_one_serie
     for stranger in ("P330000000001", "P330000000002", "P330000000003"):
         found = Counts()
         found.refusals[stranger] += 1
-        found.moved[stranger, "supplementary", Movement.PAID] += 100
-        metrics.batch(found, {}, 0.0)
+        found.moved[stranger, "supplementary", "999997", "person", Movement.PAID] += 100
+        found.reached[stranger, "supplementary", "paid"] += 1
+        metrics.batch(found, [], 0.0)
     assert value(metrics, "refusals_total", reason="other") == 3
-    assert value(metrics, "paid_yuan_total", region="other", layer="supplementary") == 3
+    strange = {"region": "other", "layer": "supplementary"}
+    assert value(metrics, "paid_yuan_total", **strange, fund="999997", payee="person") == 3
+    assert value(metrics, "layer_settlements_total", **strange, outcome="paid") == 3
     page = metrics.page()
     assert b"P3300000" not in page
-    assert page.count(b"\n") <= before + 4
+    assert page.count(b"\n") <= before + 6
 
 
 def test_a_partition_is_in_one_state_and_leaves_no_trace_when_it_goes():
@@ -101,14 +200,79 @@ def test_a_partition_is_in_one_state_and_leaves_no_trace_when_it_goes():
     assert b'partition="3"' not in metrics.page()
 
 
-def test_the_page_can_be_read_by_prometheus_and_every_name_is_ours_and_explained():
+def test_a_worker_names_its_packs_their_funds_and_the_readings_that_nobody_has_confirmed():
+    packs = load_directory()
+    metrics = Metrics.of(packs, version="1.2.3")
+    for pack in packs.packs:
+        assert value(metrics, "pack_info", region=pack.region, digest=pack.digest) == 1
+        assert value(metrics, "readings", region=pack.region, status="assumed")
+        assert value(metrics, "readings", region=pack.region, status="overruled") is not None
+        for layer in pack.layers:
+            funds = set(layer.fund_pay_types.values()) or {layer.fund_pay_type}
+            for fund in funds:
+                where = {"region": pack.region, "layer": layer.id, "fund": fund, "payee": "person"}
+                assert value(metrics, "paid_yuan_total", **where) == 0
+    assert metrics.page().count(b"\nyidan_") < 1_500, "what is shown before anything has happened stays readable"
+
+
+def everything() -> bytes:
+    """A page on which every metric of the table has a value."""
     metrics = new()
     metrics.packs([("331000", "sha256:abc")])
+    metrics.readings("331000", [load_directory().packs[0].texts])
     metrics.phase(Phase.COMMIT, 0.01)
-    families = list(text_string_to_metric_families(metrics.page().decode()))
-    assert len(families) > 20
-    for family in families:
-        assert re.fullmatch(r"yidan_[a-z_]+", family.name), family.name
-        assert family.documentation.endswith(".")
-    assert value(metrics, "build_info", version="1.2.3") == 1
-    assert value(metrics, "pack_info", region="331000", digest="sha256:abc") == 1
+    metrics.store(Operation.APPLY, 0.001, failed=True)
+    metrics.transaction(Transaction.UNKNOWN)
+    metrics.taken_over(TakeOverCause.FENCED)
+    metrics.restored(Errand.TAKE_OVER, Restore.REBUILD, 2.0)
+    metrics.state(0, PartitionState.STOPPED, StopReason.INPUT_IS_LOST)
+    metrics.lag(0, dict.fromkeys(INPUTS, 1), 1.0)
+    found = counts()
+    found.reached["331000", "assistance_inpatient", Reached.PAID] += 1
+    found.caps_reached["331000", "assistance_inpatient"] += 1
+    found.setl_times.append("2021-03-02T10:15:00+08:00")
+    metrics.batch(found, waiting(DISCHARGES, 0), 1.0)
+    QuarantineMetrics(metrics.registry).show({("send_money_as_string", DISCHARGES): 2}, 1_000)
+    return metrics.page()
+
+
+def test_the_page_can_be_read_by_prometheus_and_every_name_is_in_the_table_and_explained():
+    families = list(text_string_to_metric_families(everything().decode()))
+    ours = {family.name: family for family in families if not family.name.startswith("process_")}
+    table = {f"yidan_{name.name}": name for name in names.ALL}
+    assert set(table) - set(ours) == {"yidan_audit_drift"}, "in the table, and nobody sets it"
+    assert set(ours) <= set(table)
+    for name, family in ours.items():
+        assert re.fullmatch(r"yidan_[a-z_]+", name), name
+        assert family.documentation.endswith("."), name
+        assert family.samples, name
+        assert {label for sample in family.samples for label in sample.labels} - {"le"} <= set(table[name].labels)
+
+
+def test_what_the_page_holds_is_what_promtool_calls_clean():
+    checked = subprocess.run(
+        [promtool(), "check", "metrics"], input=everything(), capture_output=True, check=False, timeout=60
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_what_lies_in_quarantine_is_shown_anew_each_time_and_strangers_are_added_up():
+    registry = CollectorRegistry()
+    shown = QuarantineMetrics(registry)
+
+    def is_open(topic: str, reason: str) -> float | None:
+        return registry.get_sample_value("yidan_quarantine_open_records", {"topic": topic, "reason": reason})
+
+    shown.show({("no_pack_for_region", DISCHARGES): 3, ("later", DISCHARGES): 1, ("latest", DISCHARGES): 1}, 5_000)
+    assert is_open(DISCHARGES, "no_pack_for_region") == 3
+    assert is_open(DISCHARGES, "other") == 2
+    assert registry.get_sample_value("yidan_quarantine_oldest_timestamp_seconds") == 5
+    shown.show({}, None)
+    assert b'topic="' not in generate_latest(registry)
+    assert registry.get_sample_value("yidan_quarantine_oldest_timestamp_seconds") == 0
+
+
+def test_no_label_is_a_person_a_settlement_or_a_hospital():
+    labels = {label for name in names.ALL for label in name.labels}
+    assert not labels & {"psn_no", "person", "setl_id", "mdtrt_id", "fixmedins_code", "certno", "key"}
+    assert set(LayerId) >= {SUPPLEMENTARY[1], ASSISTANCE[1]}

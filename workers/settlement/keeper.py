@@ -7,6 +7,7 @@ written that was not computed from the watermark it replaces.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from hashlib import sha1
 from importlib.resources import files
@@ -20,6 +21,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from contracts.journal import HEADER_KEY
 from workers.settlement.ports import Change, Snapshot
+from workers.settlement.watched import Operation, Watch, unwatched
 
 SCRIPT: Final = files("workers.settlement").joinpath("keeper.lua").read_text(encoding="utf-8")
 SCRIPT_SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
@@ -52,13 +54,18 @@ class StoreUnfit(Exception):
 class RedisKeeper:
     """The store of all partitions behind one address. Every call is one round trip and ends within its time."""
 
-    def __init__(self, redis: "Redis", *, prefix: str = "", timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self, redis: "Redis", *, prefix: str = "", timeout_seconds: float = 5.0, watch: Watch = unwatched
+    ) -> None:
         self._redis = redis
         self._prefix = prefix
         self._timeout = timeout_seconds
+        self._watch = watch
 
     @classmethod
-    def connect(cls, url: str, *, prefix: str = "", timeout_seconds: float = 5.0, **options: Any) -> "RedisKeeper":
+    def connect(
+        cls, url: str, *, prefix: str = "", timeout_seconds: float = 5.0, watch: Watch = unwatched, **options: Any
+    ) -> "RedisKeeper":
         """A keeper on a pool of its own. No connection is made yet."""
         redis = Redis.from_url(
             url,
@@ -70,7 +77,7 @@ class RedisKeeper:
             decode_responses=False,
             **options,
         )
-        return cls(redis, prefix=prefix, timeout_seconds=timeout_seconds)
+        return cls(redis, prefix=prefix, timeout_seconds=timeout_seconds, watch=watch)
 
     def key(self, partition: int) -> str:
         """`<prefix>yidan:{p}`: the braces keep a partition and its rebuild in one slot of a cluster."""
@@ -78,7 +85,7 @@ class RedisKeeper:
 
     async def check(self) -> None:
         """Raises `StoreUnfit` unless memory that runs out makes the store refuse writes, not forget."""
-        found = await self._answer(self._redis.info("memory"))
+        found = await self._answer(Operation.CHECK, self._redis.info("memory"))
         policy = found.get("maxmemory_policy")
         if policy != "noeviction":
             raise StoreUnfit(
@@ -87,7 +94,7 @@ class RedisKeeper:
 
     async def ping(self) -> None:
         """Raises `StoreUnavailable` if the store does not answer."""
-        await self._answer(self._redis.ping())
+        await self._answer(Operation.CHECK, self._redis.ping())
 
     async def snapshots(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Snapshot]:
         """Each partition's watermark, count and wanted fields of one moment; all partitions in one round trip."""
@@ -96,7 +103,7 @@ class RedisKeeper:
             key = self.key(partition)
             pipeline.hmget(key, [HEADER_KEY, *names])
             pipeline.hlen(key)
-        answers = await self._answer(pipeline.execute())
+        answers = await self._answer(Operation.SNAPSHOT, pipeline.execute())
         found = {}
         for index, partition in enumerate(wanted):
             watermark, *values = answers[2 * index]
@@ -109,7 +116,7 @@ class RedisKeeper:
         cursor = 0
         while True:
             cursor, fields = await self._answer(
-                self._redis.hscan(self.key(partition), cursor, match=pattern, count=SCAN_FIELDS)
+                Operation.SCAN, self._redis.hscan(self.key(partition), cursor, match=pattern, count=SCAN_FIELDS)
             )
             for name, value in cast("dict[bytes, bytes]", fields).items():
                 yield name.decode(), value
@@ -119,6 +126,7 @@ class RedisKeeper:
     async def apply(self, changes: Sequence[Change]) -> list[int | None]:
         """Compare-and-set in order, all in one round trip: the number of fields after each, None where it had moved."""
         answers = await self._scripts(
+            Operation.APPLY,
             [
                 (
                     (self.key(change.partition),),
@@ -129,7 +137,7 @@ class RedisKeeper:
                     ),
                 )
                 for change in changes
-            ]
+            ],
         )
         return [None if answer == MOVED else answer for answer in answers]
 
@@ -143,22 +151,22 @@ class RedisKeeper:
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.hset(filling, mapping=cast("dict[Any, Any]", fields))
         pipeline.expire(filling, FILLING_SECONDS_MAX)
-        await self._answer(pipeline.execute())
+        await self._answer(Operation.REBUILD, pipeline.execute())
 
     async def replace(self, key: str, filling: str, expected: bytes | None, n: int) -> int | None:
         """The last step of a rebuild; see the script."""
-        (answer,) = await self._scripts([((key, filling), (expected or b"", n))])
+        (answer,) = await self._scripts(Operation.REBUILD, [((key, filling), (expected or b"", n))])
         return None if answer == MOVED else answer
 
     async def unlink(self, key: str) -> None:
         """Deletes a key without holding the server up."""
-        await self._answer(self._redis.unlink(key))
+        await self._answer(Operation.REBUILD, self._redis.unlink(key))
 
     async def close(self) -> None:
         """Closes the pool."""
         await self._redis.aclose()
 
-    async def _scripts(self, calls: Sequence[Call]) -> list[int]:
+    async def _scripts(self, operation: Operation, calls: Sequence[Call]) -> list[int]:
         """Runs the script once for each call, in order, in one pipeline.
 
         A restart or a fail-over forgets scripts, and says so for each command of a pipeline by itself: the script is
@@ -167,15 +175,14 @@ class RedisKeeper:
         answers: list[Any] = [NoScriptError("not sent yet")] * len(calls)
         for attempt in range(2):
             if attempt:
-                await self._answer(self._redis.script_load(SCRIPT))
+                await self._answer(operation, self._redis.script_load(SCRIPT))
             unanswered = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
             pipeline = self._redis.pipeline(transaction=False)
             for index in unanswered:
                 keys, arguments = calls[index]
                 pipeline.evalsha(SCRIPT_SHA, len(keys), *keys, *arguments)
-            for index, answer in zip(
-                unanswered, await self._answer(pipeline.execute(raise_on_error=False)), strict=True
-            ):
+            answered = await self._answer(operation, pipeline.execute(raise_on_error=False))
+            for index, answer in zip(unanswered, answered, strict=True):
                 answers[index] = answer
             if not any(isinstance(answer, NoScriptError) for answer in answers):
                 break
@@ -184,16 +191,21 @@ class RedisKeeper:
                 raise _unavailable(answer)
         return answers
 
-    async def _answer(self, waiting: Awaitable[T]) -> T:
+    async def _answer(self, operation: Operation, waiting: Awaitable[T]) -> T:
         """The answer within the time-out, or `StoreUnavailable`; after one, no connection is used again.
 
         A reply that comes after its request was given up would be taken for the answer to the next one.
         """
+        began, failed = time.perf_counter(), True
         try:
-            return await asyncio.wait_for(waiting, 2 * self._timeout + 1)
+            answer = await asyncio.wait_for(waiting, 2 * self._timeout + 1)
+            failed = False
+            return answer
         except (TimeoutError, RedisError, OSError) as fault:
             await self._redis.connection_pool.disconnect(inuse_connections=True)
             raise _unavailable(fault) from None
+        finally:
+            self._watch(operation, time.perf_counter() - began, failed)
 
 
 def _unavailable(fault: Exception) -> StoreUnavailable:

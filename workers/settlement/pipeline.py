@@ -9,18 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from contracts.discharge import Settled
 from contracts.events import Event
 from contracts.money import Fen, parse_yuan
 from contracts.payout import CombinedPayout, Line
 from contracts.signals import Signal
 from contracts.topics import INPUTS
+from contracts.vocabulary import Care, InsuranceType, SignalKind
 from workers.adjudication.books import Books, Outcome
 from workers.adjudication.refuse import RefusedError
 from workers.settlement.decode import decode
-from workers.settlement.emit import payout_record, signal_record
+from workers.settlement.emit import payout_record, signal_record, trace_of
 from workers.settlement.loaded import LoadedShelf
 from workers.settlement.quarantine import quarantined
 from workers.settlement.reach import Reach
+from workers.settlement.reached import reached
 from workers.settlement.records import Incoming, Outgoing
 from workers.settlement.take import take, time_of
 from workers.settlement.validate import refuse_card_numbers, refuse_misplaced
@@ -56,8 +59,17 @@ class Counts:
     refusals: Counter[str] = field(default_factory=Counter)  # reason
     payouts: Counter[str] = field(default_factory=Counter)  # kind
     signals: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind, state)
-    moved: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (region, layer, movement) -> fen
+    moved: Counter[tuple[str, str, str, str, str]] = field(default_factory=Counter)
+    """(region, layer, fund, payee, movement) -> fen"""
     lines: Counter[tuple[str, str]] = field(default_factory=Counter)  # (layer, status or reason)
+    reached: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (region, layer, what became of it)
+    caps_reached: Counter[tuple[str, str]] = field(default_factory=Counter)  # (region, layer)
+    residents_inpatient: dict[str, tuple[Fen, Fen]] = field(default_factory=dict)
+    """region -> in-scope cost and the basic fund's share of it, of residents' inpatient settlements as they came.
+
+    并医保发〔2019〕27号 三（一） wants the second to be about 75 % of the first. Reversals are not taken out again."""
+    setl_times: list[str] = field(default_factory=list)
+    """Of settlements that were settled now."""
 
 
 @dataclass(slots=True)
@@ -69,6 +81,8 @@ class BatchResult:
     payouts: list[Outgoing] = field(default_factory=list)
     signals: list[Outgoing] = field(default_factory=list)
     quarantine: list[Outgoing] = field(default_factory=list)
+    came_to: list[tuple[Incoming, str, str]] = field(default_factory=list)
+    """Each record, its event's type and its effect; of a refused one nothing and the reason."""
     counts: Counts = field(default_factory=Counts)
 
 
@@ -131,7 +145,7 @@ class Batch:
             except RefusedError as refusal:
                 _refuse(result, record, refusal)
                 continue
-            _emit(result, event, outcome)
+            _emit(result, record, event, outcome)
         result.fields = self._shelf.changed()
         result.fresh = self._shelf.fresh()
         return result
@@ -139,30 +153,48 @@ class Batch:
 
 def _refuse(result: BatchResult, record: Incoming, refusal: RefusedError) -> None:
     result.quarantine.append(quarantined(refusal, record))
+    result.came_to.append((record, "", refusal.reason.value))
     result.counts.refusals[refusal.reason.value] += 1
 
 
-def _emit(result: BatchResult, event: Event, outcome: Outcome) -> None:
+def _emit(result: BatchResult, record: Incoming, event: Event, outcome: Outcome) -> None:
     counts = result.counts
     counts.effects[event.type, outcome.effect] += 1
+    result.came_to.append((record, event.type, outcome.effect))
     time = time_of(event)
+    trace = trace_of(record)
     for payout in outcome.payouts:
-        result.payouts.append(payout_record(payout, time))
+        result.payouts.append(payout_record(payout, time, trace))
         _count(counts, payout)
     for signal in outcome.signals:
-        result.signals.append(signal_record(signal, time))
+        result.signals.append(signal_record(signal, time, trace))
         _count_signal(counts, signal)
+    if isinstance(event, Settled) and outcome.effect == "settled":
+        _count_bill(counts, event, outcome.payouts[0]["pack"]["region"])
 
 
 def _count(counts: Counts, payout: CombinedPayout) -> None:
-    counts.payouts[payout["kind"]] += 1
-    region = payout["pack"]["region"]
+    kind, region = payout["kind"], payout["pack"]["region"]
+    counts.payouts[kind] += 1
     for line in payout["lines"]:
-        counts.lines[line["layer"], line["reason"] or line["status"]] += 1
-        if line["payable"]:
+        layer = line["layer"]
+        counts.lines[layer, line["reason"] or line["status"]] += 1
+        payee = line["payee"]
+        if payee is not None:
             movement, amount = movement_of(line)
-            counts.moved[region, line["layer"], movement] += amount
+            counts.moved[region, layer, line["fund_pay_type"], payee, movement] += amount
+        if "who" in line and (came_to := reached(line, kind)) is not None:
+            counts.reached[region, layer, came_to] += 1
 
 
 def _count_signal(counts: Counts, signal: Signal) -> None:
     counts.signals[signal["kind"], signal["state"]] += 1
+    if signal["kind"] is SignalKind.CAP_REACHED and signal["state"] == "raised" and signal["layer"] is not None:
+        counts.caps_reached[signal["region"], signal["layer"]] += 1
+
+
+def _count_bill(counts: Counts, bill: Settled, region: str) -> None:
+    counts.setl_times.append(bill.setl_time)
+    if bill.insutype == InsuranceType.RESIDENTS and bill.care is Care.INPATIENT:
+        in_scope, paid = counts.residents_inpatient.get(region, (0, 0))
+        counts.residents_inpatient[region] = in_scope + bill.inscp_scp_amt, paid + (bill.hifp_pay or 0)

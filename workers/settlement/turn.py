@@ -7,7 +7,6 @@ one. What goes wrong with one partition is its own verdict; the others go on.
 import asyncio
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
@@ -50,8 +49,6 @@ class Committed:
 
     result: BatchResult
     next_in: Mapping[str, int]
-    consumed: Mapping[str, int]
-    oldest_ms: int
     applied: bool
 
 
@@ -208,13 +205,7 @@ async def _commit(works: Mapping[int, _Work], turn: Turn) -> list[Change]:
             turn.verdicts[partition] = Lost(outcome)
             continue
         changes.append(outcome)
-        turn.verdicts[partition] = Committed(
-            _result(work),
-            next_in[partition],
-            Counter(entry.record.topic for entry in work.waiting),
-            min(entry.timestamp_ms for entry in work.waiting),
-            applied=False,
-        )
+        turn.verdicts[partition] = Committed(_result(work), next_in[partition], applied=False)
     return changes
 
 
