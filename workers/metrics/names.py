@@ -90,7 +90,7 @@ RECORD_SECONDS: Final = Name(
 EVENT_AGE: Final = Name(
     "histogram",
     "event_age_seconds",
-    "From the event's own setl_time to the commit that settled it, of settlements.",
+    "From the event's own setl_time to the commit that settled it, of at most 32 settlements of a batch.",
     (),
     AGE_BUCKETS,
 )

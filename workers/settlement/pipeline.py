@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from contracts.discharge import Settled
 from contracts.events import Event
@@ -27,6 +28,9 @@ from workers.settlement.reached import reached
 from workers.settlement.records import Incoming, Outgoing
 from workers.settlement.take import take, time_of
 from workers.settlement.validate import refuse_card_numbers, refuse_misplaced
+
+_RESIDENTS: Final = InsuranceType.RESIDENTS.value
+_INPATIENT: Final = Care.INPATIENT
 
 
 class Movement(StrEnum):
@@ -162,27 +166,26 @@ def _emit(result: BatchResult, record: Incoming, event: Event, outcome: Outcome)
     counts.effects[event.type, outcome.effect] += 1
     result.came_to.append((record, event.type, outcome.effect))
     time = time_of(event)
-    trace = trace_of(record)
+    trace = trace_of(record) if record.headers else ()
     for payout in outcome.payouts:
         result.payouts.append(payout_record(payout, time, trace))
         _count(counts, payout)
     for signal in outcome.signals:
         result.signals.append(signal_record(signal, time, trace))
         _count_signal(counts, signal)
-    if isinstance(event, Settled) and outcome.effect == "settled":
+    if outcome.effect == "settled" and isinstance(event, Settled):
         _count_bill(counts, event, outcome.payouts[0]["pack"]["region"])
 
 
 def _count(counts: Counts, payout: CombinedPayout) -> None:
-    kind, region = payout["kind"], payout["pack"]["region"]
+    lines, kind, region = counts.lines, payout["kind"], payout["pack"]["region"]
     counts.payouts[kind] += 1
     for line in payout["lines"]:
         layer = line["layer"]
-        counts.lines[layer, line["reason"] or line["status"]] += 1
-        payee = line["payee"]
-        if payee is not None:
+        lines[layer, line["reason"] or line["status"]] += 1
+        if line["payable"]:
             movement, amount = movement_of(line)
-            counts.moved[region, layer, line["fund_pay_type"], payee, movement] += amount
+            counts.moved[region, layer, line["fund_pay_type"], line["payee"] or "", movement] += amount
         if "who" in line and (came_to := reached(line, kind)) is not None:
             counts.reached[region, layer, came_to] += 1
 
@@ -195,6 +198,6 @@ def _count_signal(counts: Counts, signal: Signal) -> None:
 
 def _count_bill(counts: Counts, bill: Settled, region: str) -> None:
     counts.setl_times.append(bill.setl_time)
-    if bill.insutype == InsuranceType.RESIDENTS and bill.care is Care.INPATIENT:
+    if bill.insutype == _RESIDENTS and bill.care is _INPATIENT:
         in_scope, paid = counts.residents_inpatient.get(region, (0, 0))
         counts.residents_inpatient[region] = in_scope + bill.inscp_scp_amt, paid + (bill.hifp_pay or 0)

@@ -36,6 +36,7 @@ class Reached(StrEnum):
 
 
 _NOTHING_MORE: Final = "0.00"
+_SETTLEMENT: Final = Kind.SETTLEMENT
 
 
 def reached(line: Line, kind: Kind) -> Reached | None:
@@ -43,7 +44,7 @@ def reached(line: Line, kind: Kind) -> Reached | None:
 
     A settlement is counted when it is first settled; of later revisions only a first payment counts.
     """
-    if kind is Kind.SETTLEMENT:
+    if kind is _SETTLEMENT:
         if line["status"] is Status.PENDING_APPLICATION:
             return Reached.PENDING_APPLICATION
         if line["reason"] is not None:
