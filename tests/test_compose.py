@@ -15,7 +15,10 @@ from workers.settings import read_settings
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-KAFKA = sorted(name for name in SERVICES if name.startswith("kafka-"))
+KAFKA = sorted(name for name in SERVICES if re.fullmatch(r"kafka-\d", name))
+
+KEEPS_NOTHING = {"prometheus", "grafana", "kafka-exporter", "redis-exporter"}
+"""May be cut off at any moment: what they show, others hold."""
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -54,7 +57,7 @@ def test_what_a_service_waits_for_exists_and_can_come_true(name):
 @each_service
 def test_every_image_is_pinned_to_a_version(name):
     image = SERVICES[name]["image"]
-    assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+\.\d+", image), f"{image} may be another one tomorrow"
+    assert re.fullmatch(r"[a-z0-9/_-]+:v?\d+\.\d+\.\d+", image), f"{image} may be another one tomorrow"
 
 
 def test_the_image_that_is_built_here_carries_our_version_and_starts_from_pinned_ones():
@@ -96,7 +99,7 @@ def test_mounted_files_are_in_the_repository_and_volumes_are_declared(name):
 
 @each_service
 def test_what_ends_gently_is_given_the_time_to(name):
-    if SERVICES[name].get("restart") == "unless-stopped" and name not in ("prometheus", "grafana"):
+    if SERVICES[name].get("restart") == "unless-stopped" and name not in KEEPS_NOTHING:
         assert seconds(SERVICES[name]["stop_grace_period"]) >= 30
 
 
@@ -157,6 +160,19 @@ def test_prometheus_finds_every_replica_of_the_worker():
     (found,) = job["dns_sd_configs"]
     assert found["names"] == ["worker"]
     assert str(found["port"]) == SERVICES["worker"]["environment"]["YIDAN_HTTP_PORT"]
+
+
+def test_prometheus_reads_the_rules_and_asks_only_services_that_there_are():
+    config = yaml.safe_load((ROOT / "ops/prometheus/prometheus.yml").read_text())
+    assert config["rule_files"] == ["rules/*.yml"]
+    asked = {
+        target.partition(":")[0]
+        for job in config["scrape_configs"]
+        for found in job.get("static_configs", [])
+        for target in found["targets"]
+    }
+    assert asked - {"127.0.0.1"} <= set(SERVICES)
+    assert {"kafka-exporter", "redis-exporter"} <= asked
 
 
 def test_grafana_reads_its_figures_from_this_prometheus():

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from workers.settlement.ports import StopReason
 
@@ -12,6 +13,27 @@ ROOT = Path(__file__).parents[1]
 RUNBOOK = (ROOT / "ops" / "runbook.md").read_text(encoding="utf-8")
 LINKS = re.findall(r"\]\(\.\./(tests/[^)#]+)#(\w+)\)", RUNBOOK)
 HEADINGS = set(re.findall(r"^#+ (.+)$", RUNBOOK, re.MULTILINE))
+
+
+RULES = yaml.safe_load((ROOT / "ops" / "prometheus" / "rules" / "alerts.yml").read_text(encoding="utf-8"))
+ALERTS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
+
+
+def test_every_alert_has_a_heading_that_says_what_to_do_and_every_such_heading_an_alert() -> None:
+    section = RUNBOOK.partition("\n## Alerts\n")[2].partition("\n## ")[0]
+    told = {
+        heading: text.strip() for heading, text in re.findall(r"^### (\w+)\n((?:(?!###).*\n)+)", section, re.MULTILINE)
+    }
+    assert set(told) == set(ALERTS)
+    assert not [heading for heading, text in told.items() if len(text) < 80]
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_an_alert_leads_to_its_own_heading(name: str) -> None:
+    file, _, anchor = ALERTS[name]["annotations"]["runbook_url"].partition("#")
+    assert ROOT / file == ROOT / "ops" / "runbook.md"
+    assert anchor in {heading.lower() for heading in HEADINGS}
+    assert anchor == name.lower()
 
 
 @pytest.mark.parametrize("reason", StopReason)
