@@ -1,11 +1,13 @@
 # Two stages: what builds stays behind. Both install from hashes only; nothing is built that is not ours.
 FROM python:3.11.13-slim-bookworm AS build
+# `--build-arg REQUIREMENTS=otel` for workers that send traces.
+ARG REQUIREMENTS=runtime
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-COPY requirements/build.txt requirements/runtime.txt requirements/
+COPY requirements/build.txt requirements/runtime.txt requirements/otel.txt requirements/
 RUN pip install --require-hashes -r requirements/build.txt \
  && python -m venv /opt/yidan \
- && /opt/yidan/bin/pip install --require-hashes --only-binary :all: -r requirements/runtime.txt
+ && /opt/yidan/bin/pip install --require-hashes --only-binary :all: -r requirements/$REQUIREMENTS.txt
 COPY pyproject.toml LICENSE ./
 COPY contracts contracts
 COPY workers workers

@@ -78,7 +78,8 @@ lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade)
 	@test -x $(VENV)-lock/bin/uv || { $(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv; }
 	$(VENV)-lock/bin/$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt
 	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra local -c requirements/runtime.txt pyproject.toml -o requirements/local.txt
-	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra dev -c requirements/local.txt pyproject.toml -o requirements/dev.txt
+	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra otel -c requirements/runtime.txt pyproject.toml -o requirements/otel.txt
+	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra dev -c requirements/otel.txt -c requirements/local.txt pyproject.toml -o requirements/dev.txt
 	echo hatchling | $(VENV)-lock/bin/$(COMPILE) $(ARGS) -c requirements/dev.txt - -o requirements/build.txt
 
 proof: setup kafka ## nothing lost, nothing paid twice: hurt real servers, then audit (MINUTES=n SEED=n)

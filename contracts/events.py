@@ -24,3 +24,6 @@ TOPIC_OF_TYPE: Final = {
     "pack_adopted": PERSONS,
     "application_decided": APPLICATIONS,
 }
+
+TRACE_HEADER: Final = "traceparent"
+"""The one header of an input that is handed on: W3C Trace Context, from a discharge into what it causes."""

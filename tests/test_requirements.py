@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCKS = ("runtime", "local", "dev", "build")
+LOCKS = ("runtime", "local", "otel", "dev", "build")
 
 
 def locked(name: str) -> dict[str, str]:
@@ -28,7 +28,8 @@ EXTRAS = PROJECT["optional-dependencies"]
 WANTED = {
     "runtime": wanted(PROJECT["dependencies"]),
     "local": wanted(PROJECT["dependencies"], EXTRAS["local"]),
-    "dev": wanted(PROJECT["dependencies"], EXTRAS["local"], EXTRAS["dev"]),
+    "otel": wanted(PROJECT["dependencies"], EXTRAS["otel"]),
+    "dev": wanted(PROJECT["dependencies"], EXTRAS["local"], EXTRAS["otel"], EXTRAS["dev"]),
     "build": wanted(["hatchling"]),
 }
 
@@ -51,7 +52,10 @@ def test_every_package_of_a_lock_has_hashes_and_no_address(name):
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry.splitlines()[0]
 
 
-@pytest.mark.parametrize(("smaller", "larger"), [("runtime", "local"), ("local", "dev"), ("build", "dev")])
+@pytest.mark.parametrize(
+    ("smaller", "larger"),
+    [("runtime", "local"), ("runtime", "otel"), ("local", "dev"), ("otel", "dev"), ("build", "dev")],
+)
 def test_tests_run_on_the_very_versions_that_production_runs_on(smaller, larger):
     assert locked(smaller).items() <= locked(larger).items()
 

@@ -15,8 +15,8 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from contracts.events import TRACE_HEADER
 from workers.settings import EX_CONFIG
-from workers.settlement.emit import TRACE_HEADER
 from workers.settlement.records import Incoming
 from workers.settlement.turn import Committed, NewBatch, SettlesBatch, Turn
 

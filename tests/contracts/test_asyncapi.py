@@ -90,6 +90,7 @@ def test_outputs_carry_cloudevents_headers(name):
         "ce_partitionkey",
         "content-type",
     }
+    assert set(headers["properties"]) - set(headers["required"]) == {"traceparent"}
 
 
 def test_a_replay_carries_them_too_but_its_key_may_be_none():

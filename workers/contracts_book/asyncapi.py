@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from contracts.events import TRACE_HEADER
 from contracts.fields import Identifier
 from contracts.quarantine import ORIGINAL_BYTES_MAX, REPLAYED_FROM
 from contracts.refusals import MENDS
@@ -200,7 +201,7 @@ def _key(message: Message) -> dict[str, Any]:
 
 
 def _headers(message: Message) -> dict[str, Any]:
-    """CloudEvents 1.0 in Kafka's binary binding. Inputs need no headers: nothing in them is read."""
+    """CloudEvents 1.0 in Kafka's binary binding. Inputs need no headers; a `traceparent` of theirs is handed on."""
     by_hand = message.key == "received"
     headers: dict[str, dict[str, Any]] = {
         "ce_specversion": {"const": "1.0"},
@@ -224,8 +225,14 @@ def _headers(message: Message) -> dict[str, Any]:
         },
         "content-type": {"const": "application/json"},
     }
+    optional = {"ce_partitionkey"} if by_hand else {TRACE_HEADER}
+    if not by_hand:
+        headers[TRACE_HEADER] = {
+            "description": "W3C Trace Context of the record that caused it, or of its settlement's span; absent where "
+            "the record had none and the worker traces nothing"
+        }
     return {
         "type": "object",
         "properties": {name: {"type": "string", **header} for name, header in headers.items()},
-        "required": [name for name in headers if not (by_hand and name == "ce_partitionkey")],
+        "required": [name for name in headers if name not in optional],
     }

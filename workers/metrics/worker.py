@@ -76,7 +76,13 @@ class Metrics:
             for movement, name in MOVEMENTS.items()
         }
         self._caps_reached = Bound(plain(names.CAPS_REACHED), regions, layers, ready=in_use)
-        self._reached = Bound(plain(names.REACHED), regions, layers, Reached, ready=())
+        self._reached = Bound(
+            plain(names.REACHED),
+            regions,
+            layers,
+            Reached,
+            ready=[(*place, came_to) for place in in_use for came_to in Reached],
+        )
         self._in_scope = Bound(plain(names.IN_SCOPE), regions)
         self._basic_fund = Bound(plain(names.BASIC_FUND), regions)
         self._record_seconds = Spread(names.RECORD_SECONDS, registry, INPUTS)

@@ -5,6 +5,7 @@ from typing import Final
 
 import orjson
 
+from contracts.events import TRACE_HEADER
 from contracts.fields import rfc3339
 from contracts.payout import CombinedPayout
 from contracts.quarantine import RecordId, Replayed
@@ -18,7 +19,6 @@ _FIXED: Final = [_VERSION, ("ce_source", b"/yidan/settlement"), _CONTENT]
 Trace = tuple[tuple[str, bytes], ...]
 """The header that carries a trace on, or nothing."""
 
-TRACE_HEADER: Final = "traceparent"
 _TRACE: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context: version, trace, span, flags."""
 
@@ -47,14 +47,16 @@ def _headers(event_id: str, event_type: bytes, time: str, key: bytes) -> list[tu
 def payout_record(payout: CombinedPayout, time: str, trace: Trace = ()) -> Outgoing:
     """The record of a payout; `time` is the time of the event that caused it, never the clock's."""
     key = payout["psn_no"].encode()
-    headers = [*_headers(payout["payout_id"], b"yidan.combined_payout.v1", time, key), *trace]
+    headers = _headers(payout["payout_id"], b"yidan.combined_payout.v1", time, key)
+    headers += trace
     return Outgoing(key, orjson.dumps(payout), headers)
 
 
 def signal_record(signal: Signal, time: str, trace: Trace = ()) -> Outgoing:
     """The record of a signal; `time` is the time of the event that caused it."""
     key = signal["psn_no"].encode()
-    headers = [*_headers(signal["signal_id"], b"yidan.signal.v1", time, key), *trace]
+    headers = _headers(signal["signal_id"], b"yidan.signal.v1", time, key)
+    headers += trace
     return Outgoing(key, orjson.dumps(signal), headers)
 
 
