@@ -35,12 +35,6 @@ def settings() -> Settings:
     )
 
 
-@cache
-def metrics() -> Metrics:
-    """One for all tests: it is not under test here."""
-    return Metrics(version="tested", regions=())
-
-
 class World:
     """A worker without a process: `go` is a round of its loop."""
 
@@ -50,7 +44,8 @@ class World:
         self.now = 0.0
         self.log = MemoryLog(self.broker, "g", log_faults or Faults())
         self.reader = Reader(self.log)
-        self.seats = Seats(settings(), self.log, self.keeper, self.reader, metrics(), clock=lambda: self.now)
+        self.metrics = Metrics(version="tested", regions=())
+        self.seats = Seats(settings(), self.log, self.keeper, self.reader, self.metrics, clock=lambda: self.now)
         self.new_batch: NewBatch = purses
         self.sizes: list[int] = []
 
