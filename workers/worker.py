@@ -111,9 +111,7 @@ class Equipment:
         """Clients of the servers that the settings name. No connection is made yet."""
         metrics = Metrics.of(packs, version=_version())
         store = keeper_of(settings, metrics.store)
-        return cls(
-            KafkaLog(settings), Inputs(settings), store, metrics, traces=traces(settings.tracing, _version())
-        )
+        return cls(KafkaLog(settings), Inputs(settings), store, metrics, traces=traces(settings.tracing, _version()))
 
 
 async def work(
