@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from workers.settings import read_settings
+from workers.settings import Settings, read_settings
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -160,6 +160,14 @@ def test_prometheus_finds_every_replica_of_the_worker():
     (found,) = job["dns_sd_configs"]
     assert found["names"] == ["worker"]
     assert str(found["port"]) == SERVICES["worker"]["environment"]["YIDAN_HTTP_PORT"]
+
+
+def test_prometheus_finds_operate_where_it_listens():
+    config = yaml.safe_load((ROOT / "ops/prometheus/prometheus.yml").read_text())
+    (job,) = [job for job in config["scrape_configs"] if job["job_name"] == "yidan-operate"]
+    (found,) = job["dns_sd_configs"]
+    assert set(found["names"]) <= set(SERVICES)
+    assert found["port"] == Settings.model_fields["operate_http_port"].default
 
 
 def test_prometheus_reads_the_rules_and_asks_only_services_that_there_are():

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import orjson
@@ -20,6 +21,7 @@ from workers.adjudication.books import Books
 from workers.exits import Exit
 from workers.kafka.connection import UNREACHABLE
 from workers.kafka.log import KafkaLog
+from workers.metrics.textfile import write_audit
 from workers.settings import Settings, settings_or_exit
 from workers.settlement.drift import KINDS, Drift, Moved, about, add_payout, by_person, drifts, ledgers_of, unpaid
 from workers.settlement.keeper import RedisKeeper, StoreUnavailable
@@ -41,22 +43,27 @@ YIELD_EVERY: Final = 200
 # ── audit ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def audit_here(partitions: Sequence[int]) -> Exit:
+def audit_here(partitions: Sequence[int], textfile: Path | None = None) -> Exit:
     """`audit_all` by the settings of the environment."""
     settings = settings_or_exit()
-    return _unknown(settings, partitions) or audit_all(settings, partitions)
+    if textfile is not None and partitions:
+        typer.echo("--textfile: of all partitions together; leave --partition out", err=True)
+        return Exit.USAGE
+    return _unknown(settings, partitions) or audit_all(settings, partitions, textfile)
 
 
-def audit_all(settings: Settings, partitions: Sequence[int] = ()) -> Exit:
+def audit_all(settings: Settings, partitions: Sequence[int] = (), textfile: Path | None = None) -> Exit:
     """Folds every ledger of the journal again and compares journal, Redis and payouts; names what differs.
 
     Exit 0 where nothing does, 1 where something does, 69 where broker or store are out of reach. Workers may go on.
     """
     chosen = tuple(partitions) or tuple(range(settings.partitions))
-    return with_both(settings, lambda log, keeper: _audit_all(settings, chosen, log, keeper))
+    return with_both(settings, lambda log, keeper: _audit_all(settings, chosen, log, keeper, textfile))
 
 
-async def _audit_all(settings: Settings, partitions: Sequence[int], log: KafkaLog, keeper: RedisKeeper) -> Exit:
+async def _audit_all(
+    settings: Settings, partitions: Sequence[int], log: KafkaLog, keeper: RedisKeeper, textfile: Path | None
+) -> Exit:
     try:
         books = Books(load_directory(settings.packs_dir), load_pack)
     except (ValueError, OSError) as fault:
@@ -78,6 +85,8 @@ async def _audit_all(settings: Settings, partitions: Sequence[int], log: KafkaLo
         f"{totals.fields:,} fields compared with Redis, {totals.payouts:,} payouts added up: {found:,} differences",
         err=True,
     )
+    if textfile is not None:
+        write_audit(textfile, found)
     return Exit.CHECK_FAILED if found else Exit.OK
 
 

@@ -20,4 +20,10 @@ EventsOption = Annotated[
     typer.Option("--events", metavar="FILE", help="Ask what this file of events comes to, not the running system."),
 ]
 RegionOption = Annotated[str | None, typer.Option(metavar="R", help="Only this region's ledgers.")]
+TextfileOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Also write what was found as metrics, for the node exporter's *.prom.", dir_okay=False
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines: JSON lines.")]

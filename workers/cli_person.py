@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from workers.cli_options import EventsOption, FileArgument, JsonOption, PacksOption, PartitionOption, RegionOption
+from workers.cli_options import (
+    EventsOption,
+    FileArgument,
+    JsonOption,
+    PacksOption,
+    PartitionOption,
+    RegionOption,
+    TextfileOption,
+)
 
 app = typer.Typer()
 statement_key_app = typer.Typer(no_args_is_help=True, help="The key with which this office signs statements.")
@@ -114,6 +122,7 @@ def audit(
     as_json: JsonOption = False,
     events: EventsOption = None,
     packs: PacksOption = None,
+    textfile: TextfileOption = None,
 ) -> None:
     """Fold all ledgers again; compare journal, Redis, payouts. Workers may go on. Exit 1 where something differs.
 
@@ -124,7 +133,7 @@ def audit(
     from workers.exits import Exit
 
     if not order and psn_no is None:
-        raise typer.Exit(audit_here(partition or []))
+        raise typer.Exit(audit_here(partition or [], textfile))
     if not order or psn_no is None or year is None:
         typer.echo(AUDIT_USAGE, err=True)
         raise typer.Exit(Exit.USAGE)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from workers.cli_options import TextfileOption
+
 if TYPE_CHECKING:
     from contracts.quarantine import RecordId
     from workers.desk.quarantine import Wanted
@@ -38,12 +40,13 @@ def quarantine_list(
     ] = True,
     as_json: JsonOption = False,
     limit: LimitOption = None,
+    textfile: TextfileOption = None,
 ) -> None:
     """List refused records, the oldest first; how many are open and since when, on standard error."""
     from workers.refused_commands import list_refused
 
     wanted = _wanted(None, reason, topic, since, until)
-    raise typer.Exit(list_refused(wanted, only_open=only_open, as_json=as_json, limit=limit))
+    raise typer.Exit(list_refused(wanted, only_open=only_open, as_json=as_json, limit=limit, textfile=textfile))
 
 
 @quarantine_app.command("show")

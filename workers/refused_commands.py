@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -23,6 +24,7 @@ from workers.desk.trial import Trial, TriedSource
 from workers.exits import Exit
 from workers.kafka.connection import UNREACHABLE
 from workers.kafka.quarantine import QuarantineLog, quarantine_log
+from workers.metrics.textfile import write_quarantine
 from workers.offline_commands import complain
 from workers.settings import Settings, settings_or_exit
 from workers.settlement.keeper import StoreUnavailable
@@ -39,9 +41,19 @@ SURROUNDINGS: Final = (
 # ── list and show ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def list_refused(wanted: Wanted, *, only_open: bool, as_json: bool, limit: int | None) -> Exit:
-    """List refused records to standard output; depth, age and where they come from to standard error."""
-    return reaching(lambda settings: _list(settings, wanted, only_open=only_open, as_json=as_json, limit=limit))
+def list_refused(
+    wanted: Wanted, *, only_open: bool, as_json: bool, limit: int | None, textfile: Path | None = None
+) -> Exit:
+    """List refused records to standard output; depth, age and where they come from to standard error.
+
+    `textfile` also gets the depth as metrics: that of everything, so it goes with no filter.
+    """
+    if textfile is not None and not wanted.anything:
+        complain("--textfile: of everything that is open; leave the filters out")
+        return Exit.USAGE
+    return reaching(
+        lambda settings: _list(settings, wanted, only_open=only_open, as_json=as_json, limit=limit, textfile=textfile)
+    )
 
 
 def show_refused(record: RecordId, *, as_json: bool) -> Exit:
@@ -49,7 +61,15 @@ def show_refused(record: RecordId, *, as_json: bool) -> Exit:
     return reaching(lambda settings: _show(settings, record, as_json=as_json))
 
 
-async def _list(settings: Settings, wanted: Wanted, *, only_open: bool, as_json: bool, limit: int | None) -> Exit:
+async def _list(
+    settings: Settings,
+    wanted: Wanted,
+    *,
+    only_open: bool,
+    as_json: bool,
+    limit: int | None,
+    textfile: Path | None,
+) -> Exit:
     book = Book(wanted, closed=not only_open)
     async with quarantine_log(settings) as log:
         # Asked before the topic is read: a refusal is of one transaction with the offset that passes what was refused.
@@ -63,8 +83,11 @@ async def _list(settings: Settings, wanted: Wanted, *, only_open: bool, as_json:
     elif rows:
         for line in listed(rows[:limit], fate):
             typer.echo(line)
-    for line in summed(Depth.of(rows), now_ms()):
+    depth = Depth.of(rows)
+    for line in summed(depth, now_ms()):
         complain(line)
+    if textfile is not None:
+        write_quarantine(textfile, depth.by_reason, depth.oldest_ms)
     return Exit.OK
 
 

@@ -14,8 +14,6 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Protocol, Self
 
 from contracts.pack import PackSet
@@ -26,6 +24,7 @@ from workers.kafka.inputs import Inputs
 from workers.kafka.log import KafkaLog
 from workers.logs import configure_logs, get_log, told
 from workers.metrics import Metrics, PartitionState, Phase
+from workers.running import running_version
 from workers.seats import Seats
 from workers.settings import EX_CONFIG, Settings
 from workers.settlement.inbox import Waiting
@@ -109,9 +108,11 @@ class Equipment:
     @classmethod
     def of(cls, settings: Settings, packs: PackSet) -> Self:
         """Clients of the servers that the settings name. No connection is made yet."""
-        metrics = Metrics.of(packs, version=_version())
+        metrics = Metrics.of(packs, version=running_version())
         store = keeper_of(settings, metrics.store)
-        return cls(KafkaLog(settings), Inputs(settings), store, metrics, traces=traces(settings.tracing, _version()))
+        return cls(
+            KafkaLog(settings), Inputs(settings), store, metrics, traces=traces(settings.tracing, running_version())
+        )
 
 
 async def work(
@@ -198,7 +199,7 @@ class Worker:
     # ── start and end ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _start(self) -> None:
-        self._say.info("worker starts", version=_version(), settings=self._settings.shown())
+        self._say.info("worker starts", version=running_version(), settings=self._settings.shown())
         try:
             self._say.info("listening", address=await self._page.start())
         except OSError as error:
@@ -350,11 +351,3 @@ class Worker:
         except (StoreUnavailable, TimeoutError):
             troubles.append("the store does not answer")
         return troubles
-
-
-@cache
-def _version() -> str:
-    try:
-        return version("yidan")
-    except PackageNotFoundError:
-        return "unknown"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ async def some_field(redis: Redis, letter: bytes) -> tuple[str, bytes]:
     raise AssertionError("there is no such field")
 
 
-async def test_what_workers_settle_is_audited_while_they_settle_it(servers: Rig):
+async def test_what_workers_settle_is_audited_while_they_settle_it(servers: Rig, tmp_path: Path):
     events = some_county(900)
     wanted = settled_at_once(events)
     worker = await servers.start()
@@ -41,9 +42,10 @@ async def test_what_workers_settle_is_audited_while_they_settle_it(servers: Rig)
     assert (code, out) == (0, ""), err
     await sending
     await servers.harvest(wanted)
-    code, out, err = await yidan(servers, "audit")
+    code, out, err = await yidan(servers, "audit", "--textfile", str(tmp_path / "audit.prom"))
     assert (code, out) == (0, ""), err
     assert f"{len(wanted.payouts):,} payouts added up: 0 differences" in err
+    assert "\nyidan_audit_drift 0.0\n" in (tmp_path / "audit.prom").read_text()
     assert await worker.terminate() == 0
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
 
 from contracts.pack_file import load_directory
 from contracts.quarantine import REPLAYED_FROM
@@ -14,6 +15,7 @@ from contracts.topics import APPLICATIONS, DISCHARGES, INPUTS, PERSONS
 from contracts.vocabulary import LayerId, Reason
 from tests.promtool import promtool
 from workers.adjudication.books import Outcome
+from workers.cli import app
 from workers.metrics import (
     OUTCOMES,
     Errand,
@@ -26,12 +28,17 @@ from workers.metrics import (
     Transaction,
     names,
 )
+from workers.metrics.operate import OperateMetrics
+from workers.metrics.textfile import write_audit, write_quarantine
 from workers.settlement.inbox import Waiting
 from workers.settlement.pipeline import Counts, Movement
 from workers.settlement.ports import StopReason
 from workers.settlement.reached import Reached
 from workers.settlement.records import Incoming
 from workers.settlement.watched import Operation
+
+COMMANDS = {"yidan_audit_drift", "yidan_audit_timestamp_seconds", "yidan_operate_position"}
+"""Of the table, but not a worker's."""
 
 SUPPLEMENTARY = ("331000", "supplementary", "999997")
 ASSISTANCE = ("331000", "assistance_inpatient", "610100")
@@ -240,7 +247,7 @@ def test_the_page_can_be_read_by_prometheus_and_every_name_is_in_the_table_and_e
     families = list(text_string_to_metric_families(everything().decode()))
     ours = {family.name: family for family in families if not family.name.startswith("process_")}
     table = {f"yidan_{name.name}": name for name in names.ALL}
-    assert set(table) - set(ours) == {"yidan_audit_drift"}, "in the table, and nobody sets it"
+    assert set(table) - set(ours) == COMMANDS
     assert set(ours) <= set(table)
     for name, family in ours.items():
         assert re.fullmatch(r"yidan_[a-z_]+", name), name
@@ -270,6 +277,30 @@ def test_what_lies_in_quarantine_is_shown_anew_each_time_and_strangers_are_added
     shown.show({}, None)
     assert b'topic="' not in generate_latest(registry)
     assert registry.get_sample_value("yidan_quarantine_oldest_timestamp_seconds") == 0
+
+
+def test_what_a_command_has_found_is_a_file_that_is_there_as_a_whole(tmp_path):
+    write_audit(tmp_path / "audit.prom", 3)
+    write_quarantine(tmp_path / "quarantine.prom", {("no_pack_for_region", DISCHARGES): 2}, 5_000)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.prom", "quarantine.prom"]
+    said = "".join(path.read_text() for path in tmp_path.iterdir())
+    assert "\nyidan_audit_drift 3.0\n" in said
+    assert "\nyidan_audit_timestamp_seconds 1" in said
+    assert f'yidan_quarantine_open_records{{reason="no_pack_for_region",topic="{DISCHARGES}"}} 2.0\n' in said
+    assert "\nyidan_quarantine_oldest_timestamp_seconds 5.0\n" in said
+
+
+def test_a_part_of_the_truth_is_not_written_as_the_whole():
+    part = CliRunner().invoke(app, ["audit", "--partition", "0", "--textfile", "x.prom"])
+    assert (part.exit_code, "--textfile: of all partitions" in part.stderr) == (2, True)
+    part = CliRunner().invoke(app, ["quarantine", "list", "--topic", "discharges", "--textfile", "x.prom"])
+    assert (part.exit_code, "--textfile: of everything" in part.stderr) == (2, True)
+
+
+def test_operate_shows_how_far_its_views_are():
+    page = OperateMetrics("1.2.3").page([7, 0])
+    assert b'yidan_operate_position{partition="0"} 7.0\n' in page
+    assert b'yidan_build_info{version="1.2.3"} 1.0\n' in page
 
 
 def test_no_label_is_a_person_a_settlement_or_a_hospital():

@@ -150,7 +150,11 @@ QUARANTINE_OLDEST: Final = Name(
     "gauge", "quarantine_oldest_timestamp_seconds", "When the oldest of them was refused; 0 where none is open."
 )
 AUDIT_DRIFT: Final = Name(
-    "gauge", "audit_drift", "Persons whose store, journal and payouts disagree, as the last audit found them."
+    "gauge", "audit_drift", "Differences between store, journal and payouts, as the last whole audit found them."
+)
+AUDIT_AT: Final = Name("gauge", "audit_timestamp_seconds", "When the last whole audit ended.")
+OPERATE_POSITION: Final = Name(
+    "gauge", "operate_position", "The payout that the views take next, by partition.", ("partition",)
 )
 
 ALL: Final = tuple(value for value in globals().values() if isinstance(value, Name))

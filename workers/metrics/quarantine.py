@@ -1,6 +1,6 @@
 """How much lies in quarantine. No worker can know it: what is open depends on replays, which the topic alone tells.
 
-Whoever reads the topic from its beginning (`yidan operate`, an exporter beside it) shows here what it has found.
+Whoever has read the topic from its beginning shows here what it has found: `yidan quarantine list --textfile`.
 """
 
 from collections import Counter as Tally

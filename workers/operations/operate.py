@@ -21,6 +21,7 @@ from workers.exits import Exit
 from workers.kafka.topics import partition_counts
 from workers.kafka.views_log import ViewsLog
 from workers.logs import configure_logs, get_log, told
+from workers.metrics.operate import OperateMetrics
 from workers.operations.pages import Page
 from workers.operations.parts import CLEARING as CLEARING_PARTS
 from workers.operations.parts import YEARS, Key
@@ -28,6 +29,7 @@ from workers.operations.reconcile import answer
 from workers.operations.statements import statement
 from workers.operations.stream import address, build
 from workers.operations.views import Views
+from workers.running import running_version
 from workers.settings import Settings
 from workers.settlement.records import Incoming
 from workers.settlement.validate import partition_of
@@ -74,6 +76,7 @@ class Operations:
         self._say = get_log()
         self._views = Views(settings.partitions)
         self._page = Page(self._views, self._troubles)
+        self._metrics = OperateMetrics(running_version())
         self._log = ViewsLog(settings, (VIEWS, CLEARING, RECONCILIATIONS))
         self._owned: set[int] = set()
         self._assigned_once = False
@@ -102,6 +105,7 @@ class Operations:
                 assigned=self._assigned,
                 revoked=self._revoked,
                 failed=self._failed,
+                metrics=lambda: self._metrics.page(self._views.positions()),
             )
             try:
                 await self._app.start()

@@ -22,6 +22,7 @@ from workers.kafka.connection import connection
 from workers.operations.pages import Page
 from workers.settings import Settings
 
+METRICS_PAGE: Final = "text/plain; version=0.0.4"
 REQUEST_TIMEOUT_SECONDS: Final = 90.0
 """faust's own: what a seek may take, the wait for a partition's view included."""
 
@@ -95,6 +96,7 @@ def build(
     assigned: Assigned,
     revoked: Assigned,
     failed: Callable[[BaseException], None],
+    metrics: Callable[[], bytes],
 ) -> Any:
     """The application: started and stopped by whoever asked for it."""
     logging.getLogger(__name__).setLevel(logging.WARNING)  # faust names its loggers after the modules of subclasses
@@ -154,6 +156,7 @@ def build(
     app.on_partitions_revoked.connect(on_revoked, weak=False)
     for path, answered in page.paths().items():
         _show(app, path, answered)
+    _show(app, "/metrics", lambda _: (200, metrics()), METRICS_PAGE)
     return app
 
 
@@ -170,11 +173,13 @@ def _free_port(host: str) -> int:
         return port
 
 
-def _show(app: Any, path: str, answered: Callable[[Mapping[str, str]], tuple[int, bytes]]) -> None:
+def _show(
+    app: Any, path: str, answered: Callable[[Mapping[str, str]], tuple[int, bytes]], kind: str = "application/json"
+) -> None:
     async def shown(view: Any, request: Any) -> Any:
-        """JSON of what is asked for."""
+        """What is asked for."""
         status, body = answered(request.query)
-        return view.bytes(body, content_type="application/json", status=status)
+        return view.bytes(body, content_type=kind, status=status)
 
     app.page(path, name=path)(shown)
 
