@@ -116,6 +116,7 @@ async def test_sums_are_those_of_the_payouts_whoever_is_killed_and_whatever_is_h
     first = await servers.start("operate")
     await first.until(lambda: first.address, "an address")
     await holds(first, made_wanted(300))
+    assert await first.metric("yidan_operate_position") >= len(made_wanted(300))
     await settle(servers, EVENTS[300:600])
     await asyncio.sleep(0.3)  # in the middle of taking in
     await first.kill()
