@@ -34,6 +34,7 @@ ROOMS = {
     # The proof's auditor reads the broker by itself: one that used our own reader would share its mistakes.
     "aiokafka": ("workers/kafka/*", "workers/rehearsal/simulation/*", "workers/rehearsal/proof/*"),
     "redis": ("workers/settlement/keeper.py", "workers/rehearsal/*"),
+    "hiredis": ("workers/settlement/keeper.py",),
     "aiohttp": ("workers/http.py", "workers/desk/*"),
     "faust": ("workers/operations/*",),
     "mode": ("workers/operations/*",),
