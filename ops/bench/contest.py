@@ -172,7 +172,9 @@ async def watched(
         if process.returncode is not None:
             raise RehearsalFailed(f"{who.name} ended by itself")
         if now > patience:
-            raise RehearsalFailed(f"{who.name} has done {done - before} of {after - before} in {PATIENCE_SECONDS:.0f} s")
+            raise RehearsalFailed(
+                f"{who.name} has done {done - before} of {after - before} in {PATIENCE_SECONDS:.0f} s"
+            )
         await asyncio.sleep(LOOK_SECONDS)
     assert began is not None
     if began[0] >= after:

@@ -1,6 +1,6 @@
 """What a correction of a long year costs, and that a settlement costs the same in a long year as in a short one.
 
-    make bench                                        this after settle.py, rows in `results.csv`
+    make bench                                        this after compare.py, rows in `results.csv`
     .venv/bin/python ops/bench/refold.py --no-row     this alone, nothing written
 
 A person on dialysis settles 300 times in a year. Every event is a batch of its own through the worker's own pipeline:
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from settle import write_rows
+from figures import of_seconds, write_rows
 
 from contracts.events import TOPIC_OF_TYPE
 from contracts.pack_file import load_directory, load_pack
@@ -171,8 +171,10 @@ def main() -> int:
     for (what, settlements), spent in found.items():
         sys.stdout.write(f"{what} in a year of {settlements}: {spent.seconds * 1e3:.2f} ms, {spent.detail()}\n")
     if not asked.no_row:
-        rows = [(what, 0, settlements, spent.seconds, spent.detail()) for (what, settlements), spent in found.items()]
-        write_rows(rows)
+        write_rows(
+            of_seconds(what, 0, settlements, spent.seconds, spent.detail())
+            for (what, settlements), spent in found.items()
+        )
     missed = list(faults(found))
     for fault in missed:
         sys.stderr.write(f"{fault}\n")

@@ -1,25 +1,21 @@
 """How fast one process settles, and where the microseconds go. Appends a row to `results.csv`.
 
-    make bench                       60,000 settlements of 6,000 persons, best of three
-    make bench ARGS="--no-row"       the same, nothing written
+    .venv/bin/python ops/bench/settle.py             60,000 settlements of 6,000 persons, best of three
+    .venv/bin/python ops/bench/settle.py --no-row    the same, nothing written
 
 CPU time, not wall time: the figure is per process and machines are shared. The stages are timed apart over the same
 events, on warm caches; the whole also keeps everybody's year, so it is more than their sum.
 """
 
 import argparse
-import csv
 import gc
-import platform
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable
 from typing import TypeVar
 
 import orjson
+from figures import of_seconds, write_rows
 
 from contracts.discharge import Settled
 from contracts.journal import Person
@@ -36,8 +32,6 @@ from workers.settlement.decode import decode
 from workers.settlement.offline import Settler
 from workers.settlement.validate import refuse_card_numbers
 
-RESULTS = Path(__file__).with_name("results.csv")
-COLUMNS = ("date", "commit", "what", "machine", "seed", "events", "events_per_second", "microseconds", "detail")
 NOBODY_HELD = Person()
 T = TypeVar("T")
 
@@ -118,21 +112,6 @@ def _quietly(message: bytes) -> bool:
     return True
 
 
-def write_rows(found: Iterable[tuple[str, int, int, float, str]]) -> None:
-    """Append to the results: what was measured, its seed, of how many events, seconds for each, and the detail."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    machine = f"{platform.machine()} Python {platform.python_version()}"
-    today = datetime.now(UTC).date()
-    new = not RESULTS.exists()
-    with RESULTS.open("a", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        if new:
-            rows.writerow(COLUMNS)
-        for what, seed, events, spent, detail in found:
-            row = (today, commit.stdout.strip(), what, machine, seed, events)
-            rows.writerow((*row, round(1 / spent), round(spent * 1e6, 1), detail))
-
-
 def main() -> int:
     """Measure, print, and append a row."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -151,7 +130,7 @@ def main() -> int:
     detail = " ".join(f"{name}={part:.1f}us" for name, part in [*parts.items(), ("books", kept)])
     sys.stdout.write(f"{len(events)} events, {len(events) / spent:,.0f} a second, {whole:.1f} us each: {detail}\n")
     if not asked.no_row:
-        write_rows([("settle", asked.seed, len(events), spent / len(events), detail)])
+        write_rows([of_seconds("settle", asked.seed, len(events), spent / len(events), detail)])
     return 0
 
 

@@ -37,7 +37,10 @@ def cold(count: int, seed: int) -> list[Keyed]:
     chosen = list(islice(bills.values(), count))
     if len(chosen) < count:
         raise SystemExit(f"the county made {len(chosen)} of {count} settlements")
-    return [(key := b"P%014d" % number, _PERSON.sub(b'"psn_no":"' + key + b'"', event)) for number, event in enumerate(chosen)]
+    return [
+        (key := b"P%014d" % number, _PERSON.sub(b'"psn_no":"' + key + b'"', event))
+        for number, event in enumerate(chosen)
+    ]
 
 
 def warm(first: list[Keyed]) -> list[Keyed]:

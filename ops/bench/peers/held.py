@@ -24,7 +24,9 @@ from workers.settlement.take import take, time_of
 from workers.settlement.validate import refuse_card_numbers
 
 BOOKS = Books(load_directory(), load_pack)
-_TEXTS: dict[str, FieldValue] = {pack_field(pack.digest): PackText(pack.region, pack.texts) for pack in BOOKS.packs.packs}
+_TEXTS: dict[str, FieldValue] = {
+    pack_field(pack.digest): PackText(pack.region, pack.texts) for pack in BOOKS.packs.packs
+}
 """Packs are files to a peer: it keeps no copy of them with its state."""
 
 
