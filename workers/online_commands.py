@@ -1,7 +1,6 @@
 """The commands that speak to a broker: work, topics, generate --to-kafka."""
 
 import asyncio
-import gc
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
@@ -16,21 +15,10 @@ T = TypeVar("T")
 
 def work_until_told() -> Exit:
     """Run the settlement worker until SIGTERM; its exit code."""
-    from workers.worker import work
+    from workers.worker import collect_seldom, work
 
-    _collect_seldom()
+    collect_seldom()
     return Exit(asyncio.run(work(settings_or_exit())))
-
-
-def _collect_seldom() -> None:
-    """Let the collector of reference cycles look at what is loaded never, and at the rest seldom.
-
-    A turn makes some hundred thousand objects, none of them in a cycle, and all are gone when it ends. The collector
-    counts what was made less what is gone, so with a limit that no turn reaches it looks only where cycles pile up.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(500_000, 10, 10)
 
 
 def show_settings() -> Exit:

@@ -1,4 +1,4 @@
-"""One contestant's run: fresh servers, the events already in the topic, a process of its own, and a stop-watch outside it.
+"""One contestant's run: fresh servers, the events already in the topic, a process of its own, a stop-watch outside it.
 
 The clock begins when the first settlements are done, so that starting, joining and taking over are not in it, and ends
 when the last are. Processor time is the contestant's process alone, as the kernel counts it; broker and store work

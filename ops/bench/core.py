@@ -1,8 +1,8 @@
 """The core alone: one bill decided and explained, beside a rules engine and beside the auditor of the whole year.
 
 Taiyuan's bills, read and validated beforehand, so that nobody's JSON is in it. The core decides every layer of the pack
-and writes the whole payout with clauses and readings; `zen-engine` (Rust) evaluates one layer of it from its own decision
-model and explains nothing. Both must say the same for every bill, to the fen, or there is no figure.
+and writes the whole payout with clauses and readings; `zen-engine` (Rust) evaluates one layer of it from its own model
+and explains nothing. Both must say the same for every bill, to the fen, or there is no figure.
 """
 
 import gc

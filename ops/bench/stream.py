@@ -1,4 +1,4 @@
-"""The bytes that every contestant reads: settlements of the synthetic county, each person's first, then each one's next.
+"""The bytes that every contestant reads: settlements of the synthetic county, each person's first, then their next.
 
 `cold` is a county in which nobody has settled yet. `warm` is the same bills again under new ids, so that every person
 and every ledger is known. No message comes twice and none is broken: what a contestant does with those is correctness.

@@ -53,8 +53,10 @@ class StoreUnfit(Exception):
 
 
 class _Packing:
-    """A connection that packs its commands in C. redis-py packs in Python, a microsecond an argument, and a batch has
-    thousands of them."""
+    """A connection that packs its commands in C.
+
+    redis-py packs in Python, a microsecond an argument, and a batch has thousands of them.
+    """
 
     def pack_commands(self, commands: Iterable[Sequence[Any]]) -> list[bytes]:
         """The bytes to send."""

@@ -20,6 +20,7 @@ from workers.settlement.pipeline import Batch, BatchResult
 from workers.settlement.ports import Change
 from workers.settlement.records import Incoming, Outgoing
 from workers.store import keeper_of
+from workers.worker import collect_seldom
 
 
 async def work() -> None:
@@ -87,4 +88,5 @@ def _incoming(record: Any) -> Incoming:
     return Incoming(record.topic, record.partition, record.offset, record.key, record.value)
 
 
+collect_seldom()
 asyncio.run(work())

@@ -18,6 +18,7 @@ from workers.kafka.writer import PartitionWriter
 from workers.settings import Settings
 from workers.settlement.inbox import Inbox, next_in_after
 from workers.settlement.records import Outgoing
+from workers.worker import collect_seldom
 
 HEADER = Outgoing(HEADER_KEY, b"." * 300, [])
 
@@ -57,4 +58,5 @@ async def carry() -> None:
         await asyncio.gather(*(turn(partition) for partition in writers))
 
 
+collect_seldom()
 asyncio.run(carry())

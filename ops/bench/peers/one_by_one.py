@@ -1,8 +1,8 @@
 """The same rules one event at a time, as most people would write it first.
 
-Read the person's fields from Redis, settle, send the payout with an idempotent producer and wait, write the fields by one
-script that looks whether the message was settled before, commit the offset. Four waits an event, and a crash between two
-of them pays twice or loses a field.
+Read the person's fields from Redis, settle, send the payout with an idempotent producer and wait, write the fields by
+one script that looks whether the message was settled before, commit the offset. Four waits an event, and a crash
+between two of them pays twice or loses a field.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Taiyuan's serious illness insurance as a decision model of `zen-engine`, drawn up from the compiled pack.
 
 Three nodes: an expression that says whether the layer looks at the bill and what enters it, a decision table of the
-pack's rows in their order, an expression for the year's curve and cap. Amounts are whole fen. The model answers what the
-layer pays, the row, the year's base before and after, and what is left of the cap.
+pack's rows in their order, an expression for the year's curve and cap. Amounts are whole fen. The model answers what
+the layer pays, the row, the year's base before and after, and what is left of the cap.
 """
 
 import json
