@@ -74,7 +74,10 @@ def version(pack: Pack, name: str, **changed: Any) -> Pack:
 def versions(pack: Pack) -> list[Pack]:
     """What may become of a region's pack: other numbers, caps and rows, a layer dropped, or what must be refused."""
     layers = pack.layers
-    decided = [layer.id for layer in layers if layer.mode != "reported"]
+    named = [name for layer in layers for name in layer.fund_fields]
+    # A reported layer looks at every bill, so it can share its fund field with no other.
+    alone = [layer for layer in layers if all(named.count(name) == 1 for name in layer.fund_fields)]
+    decided = [layer.id for layer in alone if layer.mode != "reported"]
     made = [
         pack,
         version(pack, "half", layers=tuple(with_rows(layer, halved) for layer in layers)),
