@@ -40,16 +40,18 @@ class Reach:
         self._books = books
         self._shelf = shelf
         self._events = events
+        self._booked = [self._ledger(event) if isinstance(event, Booked) else None for event in events]
+        """The ledger that each event is booked in and the digest of the pack that decides it, where it names one."""
         self._corrected = frozenset(event.psn_no for event in events if not isinstance(event, Settled))
         """Persons of whom a year may have to be folded again."""
 
     def named(self) -> list[str]:
         """Round one: the fields that the events name by themselves."""
         names: list[str] = []
-        for event in self._events:
+        for event, booked in zip(self._events, self._booked, strict=True):
             psn_no = event.psn_no
             names.append(person_field(psn_no))
-            if isinstance(event, Booked) and (booked := self._ledger(event)) is not None:
+            if booked is not None:
                 names.append(year_field(*booked[0]))
             if isinstance(event, Settled | Reversed):
                 names += (settlement_field(psn_no, event.setl_id), message_field(psn_no, event.msgid))
@@ -65,8 +67,8 @@ class Reach:
         A pack's own text is long, so it is looked for only where a year has not been decided by that pack yet.
         """
         names = [year_field(*ledger) for ledger in (*self._to_correct(), *self._beside())]
-        for event in self._events:
-            if isinstance(event, Booked) and (booked := self._ledger(event)) is not None:
+        for event, booked in zip(self._events, self._booked, strict=True):
+            if booked is not None:
                 ledger, digest = booked
                 year: Year = self._shelf.get(year_field(*ledger)) or Year()
                 if digest not in year.packs:
@@ -97,12 +99,12 @@ class Reach:
     def _beside(self) -> Iterator[Ledger]:
         """The ledgers of persons with two or more of one year, which together tell whether they are insured twice."""
         held: dict[str, set[tuple[str, int]]] = {}
-        for event in self._events:
+        for event, booked in zip(self._events, self._booked, strict=True):
             ledgers = held.get(event.psn_no)
             if ledgers is None:
                 person: Person = self._shelf.get(person_field(event.psn_no)) or Person()
                 ledgers = held[event.psn_no] = set(person.ledgers)
-            if isinstance(event, Booked) and (booked := self._ledger(event)) is not None:
+            if booked is not None:
                 ledgers.add(booked[0][1:])
         for psn_no, ledgers in held.items():
             if len(ledgers) > 1:
