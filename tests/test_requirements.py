@@ -29,7 +29,7 @@ WANTED = {
     "runtime": wanted(PROJECT["dependencies"]),
     "local": wanted(PROJECT["dependencies"], EXTRAS["local"]),
     "otel": wanted(PROJECT["dependencies"], EXTRAS["otel"]),
-    "dev": wanted(PROJECT["dependencies"], EXTRAS["local"], EXTRAS["otel"], EXTRAS["dev"]),
+    "dev": wanted(PROJECT["dependencies"], EXTRAS["local"], EXTRAS["otel"], EXTRAS["bench"], EXTRAS["dev"]),
     "build": wanted(["hatchling"]),
 }
 

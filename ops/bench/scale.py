@@ -1,6 +1,6 @@
 """Whether a settlement costs the same among many persons and late in a long year, and what a person-year weighs.
 
-    .venv/bin/python ops/bench/scale.py              to 300,000 persons and 300 settlements a year, rows in `results.csv`
+    .venv/bin/python ops/bench/scale.py    to 300,000 persons and 300 settlements a year, rows in `results.csv`
     .venv/bin/python ops/bench/scale.py --no-row --persons 10000,30000
 
 Against the store of `yidan run` (a real Valkey), without a broker: batches of 500 go through the worker's own pipeline
