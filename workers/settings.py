@@ -1,11 +1,11 @@
-"""Everything a worker is told from outside: environment variables YIDAN_…, or the same in a file `.env`.
+"""Everything a worker is told from outside: environment variables YIDAN_…, the same in a file `.env`, secrets as files.
 
 All faults are reported at once, by variable and with the mend, and no secret is ever printed.
 """
 
 import difflib
 import os
-import ssl
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
@@ -16,12 +16,14 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from contracts.topics import APPLICATIONS, DISCHARGES, PARTITIONS_DEFAULT, PERSONS
+from workers.settings_files import secrets_in, unfit_authority, unfit_certificate
 
 PREFIX: Final = "YIDAN_"
 ENV_FILE: Final = ".env"
+SECRETS_DIR: Final = f"{PREFIX}SECRETS_DIR"
 NOT_SETTINGS: Final = ("YIDAN_TEST_", "YIDAN_BENCH_", "YIDAN_PERSON_YEARS")
 """Variables of the project's own tests and benchmarks, which no worker reads."""
 
@@ -66,11 +68,18 @@ class Settings(BaseSettings):
     # The store.
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     redis_tls_ca_file: Path | None = None
+    redis_tls_cert_file: Path | None = None
+    redis_tls_key_file: Path | None = None
+    redis_tls_key_password: SecretStr | None = None
     redis_prefix: str = ""
     redis_timeout_s: Seconds = 5.0
 
     allow_plaintext: bool = False
     """Let broker and store be spoken to in the clear beyond this machine, on a network that is private."""
+
+    secrets_dir: Path | None = None
+    """A folder with one file a secret, each named as its variable, as Docker and Kubernetes mount them. The environment
+    and `.env` win over it."""
 
     # Who we are. The journal remembers both and refuses others.
     group: Annotated[str, Field(min_length=1, max_length=249)] = "yidan-settlement"
@@ -129,6 +138,22 @@ class Settings(BaseSettings):
     """Read the journal from offset 0 and skip, because the embedded broker loses committed records for a reader that
     starts in mid-log after an aborted transaction. A trait of that broker, not of the protocol."""
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given in code, then the environment, then `.env`, then the folder of secrets that these name."""
+        found = (init_settings, env_settings, dotenv_settings)
+        named = next((place for source in found if (place := source().get("secrets_dir"))), None)
+        if named is None or not Path(named).is_dir():
+            return found
+        return *found, SecretsSettingsSource(settings_cls, secrets_dir=named)
+
     @field_validator("group", "operate_group", "redis_prefix")
     @classmethod
     def _plain_words(cls, value: str) -> str:
@@ -145,12 +170,14 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _a_redis_address(cls, value: SecretStr) -> SecretStr:
-        mend = "use redis://host:port/db, or rediss:// with TLS; write / @ : # of a password as %2F %40 %3A %23"
+        mend = "use redis://host:port/db, or rediss:// with TLS; write / ? @ : # of a password as %2F %3F %40 %3A %23"
         parts = urlsplit(value.get_secret_value())
         try:
             fits = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and (parts.port or 1) > 0
         except ValueError:
             fits = False
+        # What follows the database could switch off the check of the store's name, and is shown by `config show`.
+        fits = fits and re.fullmatch(r"(/[0-9]*)?", parts.path) is not None and not parts.query + parts.fragment
         if not fits:
             raise ValueError(mend)
         return value
@@ -191,6 +218,9 @@ class Settings(BaseSettings):
             "KAFKA_TLS_CERT_FILE": self.kafka_tls_cert_file,
             "KAFKA_TLS_KEY_FILE": self.kafka_tls_key_file,
             "REDIS_TLS_CA_FILE": self.redis_tls_ca_file,
+            "REDIS_TLS_CERT_FILE": self.redis_tls_cert_file,
+            "REDIS_TLS_KEY_FILE": self.redis_tls_key_file,
+            "SECRETS_DIR": self.secrets_dir,
             "PACKS_DIR": self.packs_dir,
             "STATEMENT_KEY_FILE": self.statement_key_file,
             "STATEMENT_TRUSTED_DIR": self.statement_trusted_dir,
@@ -203,20 +233,24 @@ class Settings(BaseSettings):
                 faults.append(f"KAFKA_SASL_USERNAME: {self.kafka_security_protocol} needs it")
             if self.kafka_sasl_password is None:
                 faults.append(f"KAFKA_SASL_PASSWORD: {self.kafka_security_protocol} needs it")
-        if (self.kafka_tls_cert_file is None) != (self.kafka_tls_key_file is None):
-            faults.append("KAFKA_TLS_CERT_FILE: give the certificate and its KAFKA_TLS_KEY_FILE, or neither")
         return faults
 
+    def _own_certificates(self) -> dict[str, tuple[Path | None, Path | None, SecretStr | None]]:
+        return {
+            "KAFKA": (self.kafka_tls_cert_file, self.kafka_tls_key_file, self.kafka_tls_key_password),
+            "REDIS": (self.redis_tls_cert_file, self.redis_tls_key_file, self.redis_tls_key_password),
+        }
+
     def _tls_faults(self) -> list[str]:
-        """A file that is no certificate would be noticed only when the broker is first spoken to."""
-        faults = []
-        for name in ("KAFKA_TLS_CA_FILE", "REDIS_TLS_CA_FILE"):
-            path = self._files()[name]
-            try:
-                if path is not None and path.exists():
-                    ssl.create_default_context(cafile=str(path))
-            except (ssl.SSLError, OSError):
-                faults.append(f"{name}: {path} holds no certificate in PEM")
+        faults = [
+            fault
+            for name in ("KAFKA_TLS_CA_FILE", "REDIS_TLS_CA_FILE")
+            for fault in unfit_authority(name, self._files()[name])
+        ]
+        for server, own in self._own_certificates().items():
+            faults += unfit_certificate(server, *own)
+        if self.redis_tls_cert_file is not None and not self.redis_url.get_secret_value().startswith("rediss:"):
+            faults.append("REDIS_TLS_CERT_FILE: REDIS_URL is spoken to without TLS; write rediss://")
         return faults
 
     def _plaintext_faults(self) -> list[str]:
@@ -272,7 +306,11 @@ class Settings(BaseSettings):
 
 def read_settings(**given: Any) -> Settings:
     """Settings from the environment and `.env`; `given` wins over both. Raises `SettingsUnfit` with every fault."""
-    faults = _unknown_names([*dotenv_values(ENV_FILE), *os.environ])
+    dotenv = dotenv_values(ENV_FILE)
+    names, unreadable = secrets_in(os.environ.get(SECRETS_DIR) or dotenv.get(SECRETS_DIR), PREFIX)
+    faults = [*unreadable, *_unknown_names([*dotenv, *os.environ, *names])]
+    if unreadable:
+        raise SettingsUnfit(faults)
     try:
         settings = Settings(**given)
     except ValidationError as error:

@@ -7,6 +7,7 @@ from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from contracts.topics import APPLICATIONS, DISCHARGES, PERSONS
+from tests.security.authority import Authority
 from workers.settings import (
     EX_CONFIG,
     PREFIX,
@@ -111,6 +112,91 @@ def test_plaintext_beyond_this_machine_has_to_be_meant(
         for name, value in variables.items():
             monkeypatch.setenv(PREFIX + name, value)
         read_settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss://store/0?ssl_cert_reqs=none",
+        "rediss://store/0?ssl_check_hostname=False",
+        "redis://localhost/0?password=geheim",
+        "redis://user:12/geheim@localhost:6379/0",
+        "redis://localhost/0#geheim",
+    ],
+)
+def test_an_address_of_the_store_says_nothing_beyond_the_database(monkeypatch: pytest.MonkeyPatch, url: str):
+    """It could switch the checks of TLS off, and what of it is a password would be shown."""
+    (told,) = faults(monkeypatch, REDIS_URL=url)
+    assert told.startswith("YIDAN_REDIS_URL: use redis://")
+    assert "geheim" not in told
+
+
+# ── secrets and certificates as files ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def mounted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    monkeypatch.setenv("YIDAN_SECRETS_DIR", str(folder))
+    return folder
+
+
+def test_secrets_may_be_files_named_as_their_variables(mounted: Path):
+    (mounted / "YIDAN_KAFKA_SASL_PASSWORD").write_text("geheim\n")
+    (mounted / "yidan_redis_url").write_text("rediss://yidan:geheim@store:6380/0\n")
+    (mounted / "password_of_another_program").write_text("x")
+    settings = read_settings()
+    assert settings.kafka_sasl_password is not None
+    assert settings.kafka_sasl_password.get_secret_value() == "geheim"
+    assert settings.redis_url.get_secret_value() == "rediss://yidan:geheim@store:6380/0"
+    shown = settings.shown()
+    assert "geheim" not in repr(settings) + str(shown)
+    assert shown["YIDAN_SECRETS_DIR"] == str(mounted)
+
+
+def test_the_environment_wins_over_a_file_and_the_folder_may_be_named_in_dotenv(
+    monkeypatch: pytest.MonkeyPatch, mounted: Path, tmp_path: Path
+):
+    monkeypatch.delenv("YIDAN_SECRETS_DIR")
+    (tmp_path / ".env").write_text(f"YIDAN_SECRETS_DIR={mounted}\n")
+    (mounted / "YIDAN_KAFKA_SASL_PASSWORD").write_text("of the file")
+    (mounted / "YIDAN_KAFKA_TLS_KEY_PASSWORD").write_text("of the file")
+    monkeypatch.setenv("YIDAN_KAFKA_SASL_PASSWORD", "of the environment")
+    settings = read_settings()
+    found = [settings.kafka_sasl_password, settings.kafka_tls_key_password]
+    assert [secret and secret.get_secret_value() for secret in found] == ["of the environment", "of the file"]
+
+
+def test_secrets_that_would_be_missed_or_misread_are_faults(monkeypatch: pytest.MonkeyPatch, mounted: Path):
+    (mounted / "YIDAN_KAFKA_SASL_PASWORD").write_text("geheim")
+    assert "do you mean YIDAN_KAFKA_SASL_PASSWORD?" in "".join(faults(monkeypatch))
+    (mounted / "YIDAN_KAFKA_SASL_PASWORD").unlink()
+    (mounted / "YIDAN_REDIS_URL").write_bytes(b"\xff\xfe")
+    assert faults(monkeypatch) == [f"YIDAN_REDIS_URL: {mounted / 'YIDAN_REDIS_URL'} is not UTF-8"]
+    told = faults(monkeypatch, SECRETS_DIR="/no/such/folder")
+    assert told == ["YIDAN_SECRETS_DIR: there is no file /no/such/folder; mount it or leave the variable out"]
+
+
+def test_certificate_and_key_that_do_not_fit_are_told_before_anything_is_connected(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    authority = Authority(tmp_path)
+    ours, other = authority.issue("worker", key_password="geheim"), authority.issue("gateway")
+    for server, protocol in (("KAFKA", "SSL"), ("REDIS", "PLAINTEXT")):
+        monkeypatch.setenv("YIDAN_KAFKA_SECURITY_PROTOCOL", protocol)
+        monkeypatch.setenv("YIDAN_REDIS_URL", "rediss://localhost")
+        monkeypatch.setenv(f"YIDAN_{server}_TLS_CERT_FILE", str(ours.certificate))
+        assert "or neither" in "".join(faults(monkeypatch))
+        for key, password in ((ours.key, ""), (ours.key, "wrong"), (other.key, "")):
+            monkeypatch.setenv(f"YIDAN_{server}_TLS_KEY_PASSWORD", password)
+            (told,) = faults(monkeypatch, **{f"{server}_TLS_KEY_FILE": str(key)})
+            assert told.startswith(f"YIDAN_{server}_TLS_CERT_FILE: certificate and key are not")
+        monkeypatch.setenv(f"YIDAN_{server}_TLS_KEY_FILE", str(ours.key))
+        monkeypatch.setenv(f"YIDAN_{server}_TLS_KEY_PASSWORD", "geheim")
+        read_settings()
+    (told,) = faults(monkeypatch, REDIS_URL="redis://localhost")
+    assert "write rediss://" in told
 
 
 def test_variables_of_tests_and_benchmarks_are_not_misspelt_settings(monkeypatch: pytest.MonkeyPatch):
