@@ -23,13 +23,14 @@ from workers.adjudication.books import Books
 from workers.http import HealthPage, Troubles
 from workers.kafka.inputs import Inputs
 from workers.kafka.log import KafkaLog
+from workers.kafka.refusal import BrokerRefuses
 from workers.logs import configure_logs, get_log, told
 from workers.metrics import Metrics, PartitionState, Phase
 from workers.running import running_version
 from workers.seats import Seats
 from workers.settings import EX_CONFIG, Settings
 from workers.settlement.inbox import Waiting
-from workers.settlement.keeper import StoreUnavailable, StoreUnfit
+from workers.settlement.keeper import StoreRefuses, StoreUnavailable, StoreUnfit
 from workers.settlement.pipeline import Batch
 from workers.settlement.ports import Keeper, WrongPartitionCount
 from workers.settlement.turn import NewBatch, Turn, take_turn
@@ -228,12 +229,15 @@ class Worker:
             self._beat()
             try:
                 return await reach()
-            except (StoreUnfit, WrongPartitionCount) as unfit:
+            except (StoreUnfit, StoreRefuses, WrongPartitionCount) as unfit:
                 raise MustEnd(EX_CONFIG, str(unfit)) from unfit
             except Exception as error:
+                if isinstance(error, BrokerRefuses) and error.final:
+                    raise MustEnd(EX_CONFIG, f"the broker cannot be used: {error}") from error
+                why = told(error).get("detail") or type(error).__name__
                 if self._clock() > deadline:
-                    raise MustEnd(EX_UNAVAILABLE, f"{what} cannot be reached: {error}") from error
-                self._say.warning("cannot be reached yet", detail=what, error=type(error).__name__)
+                    raise MustEnd(EX_UNAVAILABLE, f"{what} cannot be reached: {why}") from error
+                self._say.warning("cannot be reached yet", detail=f"{what}: {why}", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), START_AGAIN_SECONDS)
         return None

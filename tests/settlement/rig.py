@@ -81,21 +81,7 @@ class Rig:
 
     async def yidan(self, *words: str, **changes: Any) -> "Ended":
         """A command of ours on these servers, in a process of its own."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "workers", *words),
-            env=process_environment(self.environment(**changes)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd="/",
-        )
-        try:
-            async with asyncio.timeout(90):
-                out, err = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-        return Ended(process.returncode, out.decode(), err.decode())
+        return await run_yidan(words, process_environment(self.environment(**changes)))
 
     def share(self, *partitions: int) -> dict[str, Any]:
         """Settings of a worker that holds these partitions.
@@ -247,6 +233,25 @@ def process_environment(given: dict[str, Any]) -> dict[str, str]:
         **{f"{PREFIX}{name.upper()}": str(value) for name, value in given.items()},
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
+
+
+async def run_yidan(words: Sequence[str], environment: dict[str, str]) -> Ended:
+    """A command of ours in a process of its own, to its end."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "workers", *words),
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd="/",
+    )
+    try:
+        async with asyncio.timeout(90):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return Ended(process.returncode, out.decode(), err.decode())
 
 
 class Process:

@@ -1,6 +1,6 @@
 """Where a worker's Kafka clients come from: aiokafka, or a rehearsal that stands in for it.
 
-Everything that a worker asks of the broker it asks through one of these three, so whoever puts others in their place
+Everything that a worker asks of the broker it asks through one of these, so whoever puts others in their place
 has the whole of `workers.kafka` running on a broker of their own.
 """
 
@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from workers.kafka.refusal import BrokerRefuses, refusal
 from workers.kafka.topics import partition_counts
 from workers.settings import Settings
 
@@ -24,6 +25,9 @@ class Clients(Protocol):
     async def partition_counts(self, settings: Settings) -> dict[str, int]:
         """How many partitions each of our topics has."""
 
+    async def refusal(self, settings: Settings) -> BrokerRefuses | None:
+        """Why the broker does not take us, after it did not."""
+
 
 class Aiokafka:
     """Those of a running worker."""
@@ -39,6 +43,10 @@ class Aiokafka:
     async def partition_counts(self, settings: Settings) -> dict[str, int]:
         """Asks the broker."""
         return await partition_counts(settings)
+
+    async def refusal(self, settings: Settings) -> BrokerRefuses | None:
+        """Tries to connect by hand."""
+        return await refusal(settings)
 
 
 AIOKAFKA: Final = Aiokafka()

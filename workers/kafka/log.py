@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
 from contracts.topics import INPUTS, JOURNAL
 from workers.kafka.clients import AIOKAFKA, Clients
@@ -39,8 +40,11 @@ class KafkaLog:
         )
 
     async def start(self) -> None:
-        """Connects."""
-        await self._bounded(self._scout.start())
+        """Connects. Raises `BrokerRefuses` with the reason where there is one to be told."""
+        try:
+            await self._bounded(self._scout.start())
+        except KafkaConnectionError as error:
+            raise await self._clients.refusal(self._settings) or error from None
 
     async def stop(self) -> None:
         """Lets go, however the broker is."""

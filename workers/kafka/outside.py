@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
 from contracts.topics import INPUTS
 from workers.kafka.connection import connection
+from workers.kafka.refusal import refusal
 from workers.settings import Settings
 from workers.settlement.records import Incoming
 
@@ -33,7 +35,10 @@ async def send(
     sent = 0
     pending: list[asyncio.Future[object]] = []
     try:
-        await producer.start()
+        try:
+            await producer.start()
+        except KafkaConnectionError as error:
+            raise await refusal(settings) or error from None
         partitions = len(await producer.partitions_for(topic))
         async for key, value in events:
             partition = 0 if key is None else partition_of(key, partitions)

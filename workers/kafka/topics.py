@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 
 from contracts.topics import DERIVED, TOPICS, Topic
 from workers.kafka.connection import connection
+from workers.kafka.refusal import refusal
 from workers.settings import Settings
 
 ALL: Final = (*TOPICS, *DERIVED)
@@ -109,7 +110,10 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**connection(settings))
     try:
         async with asyncio.timeout(6 * settings.kafka_request_timeout_s):
-            await admin.start()
+            try:
+                await admin.start()
+            except KafkaConnectionError as error:
+                raise await refusal(settings) or error from None
             yield admin
     finally:
         with contextlib.suppress(TimeoutError):

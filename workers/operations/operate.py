@@ -18,6 +18,7 @@ import orjson
 
 from contracts.topics import CLEARING, DERIVED, PAYOUTS, RECONCILIATIONS, TOPICS, VIEWS
 from workers.exits import Exit
+from workers.kafka.refusal import BrokerRefuses
 from workers.kafka.topics import partition_counts
 from workers.kafka.views_log import ViewsLog
 from workers.logs import configure_logs, get_log, told
@@ -138,9 +139,11 @@ class Operations:
             except MustEnd:
                 raise
             except Exception as error:
+                if isinstance(error, BrokerRefuses) and error.final:
+                    raise MustEnd(Exit.CONFIGURATION, str(error)) from error
                 if time.monotonic() > deadline:
-                    raise MustEnd(Exit.UNAVAILABLE, f"{what} cannot be reached: {type(error).__name__}") from error
-                self._say.warning("cannot be reached yet", detail=what, error=type(error).__name__)
+                    raise MustEnd(Exit.UNAVAILABLE, f"{what} cannot be reached: {_told(error)}") from error
+                self._say.warning("cannot be reached yet", detail=f"{what}: {_told(error)}")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), 1.0)
         return None
@@ -351,3 +354,8 @@ def _answer(value: bytes) -> dict[str, Any] | None:
 
 
 _ANSWERS: Final = ("totals_answered", "lines_answered", "claim_refused")
+
+
+def _told(error: Exception) -> str:
+    """An error's own words where they are about connections only, else its type."""
+    return str(told(error).get("detail") or type(error).__name__)

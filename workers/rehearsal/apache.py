@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
@@ -36,6 +36,20 @@ def apache_kafka(
     at: Path, *, port: int | None, preferred_port: int, kept: bool, proxied: Proxied | None = None
 ) -> Server:
     """A broker that is not started yet; `workers.rehearsal.stack.start_broker(broker="apache")` starts one."""
+    return Server(apache_program(proxied), at / "kafka", port=port, preferred_port=preferred_port, kept=kept)
+
+
+def apache_program(
+    proxied: Proxied | None = None,
+    *,
+    further: Callable[[Path, int], str] = lambda _folder, _port: "",
+    format_words: Sequence[str] = (),
+    answers: Callable[[int], bool] = kafka_answers,
+) -> Program:
+    """How a broker is run. `further` settings, by folder and port, win over ours.
+
+    `format_words` go with its first start. A broker that speaks to nobody without TLS needs its own `answers`.
+    """
     java, jars = _java(), _jars()
     logging = f"-Dlog4j2.configurationFile={OPS / 'log4j2.properties'}"
     run = [java, HEAP, "-XX:ActiveProcessorCount=2", logging, "-cp", jars]
@@ -47,35 +61,33 @@ def apache_kafka(
         """The one-off step before the first start; the log keeps its cluster's name over restarts."""
         template = Template((OPS / "server.properties").read_text())
         more = ("", "") if proxied is None else tuple(f",PROXIED://{HOST}:{at}" for at in proxied)
-        settings(folder).write_text(
-            template.substitute(
-                port=port,
-                controller_port=free_port(),
-                folder=folder,
-                also_listens=more[0],
-                also_advertised=more[1],
-            )
+        written = template.substitute(
+            port=port,
+            controller_port=free_port(),
+            folder=folder,
+            also_listens=more[0],
+            also_advertised=more[1],
         )
+        settings(folder).write_text(written + further(folder, port))
         if (folder / "data" / "meta.properties").exists():
             return None
         name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         words = ["kafka.tools.StorageTool", "format", "--cluster-id", name, "--config", str(settings(folder))]
-        return [*run, *words]
+        return [*run, *words, *format_words]
 
     def command(folder: Path, _port: int) -> Sequence[str]:
         return [*run, "kafka.Kafka", str(settings(folder))]
 
-    program = Program(
+    return Program(
         name="apache-kafka",
         command=command,
         before=format_log,
         said=b"Kafka Server started",
-        answers=kafka_answers,
+        answers=answers,
         taken=b"Address already in use",
         patience_seconds=90.0,
         grace_seconds=30.0,
     )
-    return Server(program, at / "kafka", port=port, preferred_port=preferred_port, kept=kept)
 
 
 def _java() -> str:

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from hashlib import sha1
 from importlib.resources import files
+from ssl import SSLError
 from typing import Any, Final, TypeVar, cast
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import AuthenticationError, NoScriptError, RedisError
 
 from contracts.journal import HEADER_KEY
 from workers.settlement.ports import Change, Snapshot
@@ -46,6 +47,10 @@ T = TypeVar("T")
 
 class StoreUnavailable(Exception):
     """The store did not answer, or refused. Nothing that follows from it was done; wait and begin again."""
+
+
+class StoreRefuses(StoreUnavailable):
+    """The store does not let us in, or shows a certificate that is not accepted. Somebody has to change something."""
 
 
 class StoreUnfit(Exception):
@@ -224,7 +229,14 @@ class RedisKeeper:
 
 def _unavailable(fault: Exception) -> StoreUnavailable:
     """Without the command that failed, which names persons."""
-    return StoreUnavailable(f"{type(fault).__name__}: {str(fault).rpartition('caused error: ')[2]}")
+    words = f"{type(fault).__name__}: {_without_arguments(str(fault))}"
+    refused = isinstance(fault, AuthenticationError | SSLError) or isinstance(fault.__context__, SSLError)
+    return StoreRefuses(f"the store refuses us, or we refuse it: {words}") if refused else StoreUnavailable(words)
+
+
+def _without_arguments(words: str) -> str:
+    """A server that has renamed a command quotes what it was sent with."""
+    return words.rpartition("caused error: ")[2].partition(", with args beginning with")[0]
 
 
 class RedisFilling:

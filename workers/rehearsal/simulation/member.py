@@ -37,6 +37,9 @@ class MemoryClients:
         """As many as the broker was made with."""
         return {topic.name: self._broker.partitions for topic in TOPICS}
 
+    async def refusal(self, settings: Settings) -> None:
+        """A broker that is away has no reasons."""
+
 
 class NoPage:
     """Nobody asks how a simulated worker is."""
