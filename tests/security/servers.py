@@ -5,7 +5,7 @@ import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,7 +214,7 @@ def _kafka(authority: Authority, shown: Mapping[str, Issued], ports: Mapping[str
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 
-def redis_over_tls(authority: Authority, server: Issued) -> Program:
+def redis_over_tls(authority: Authority, server: Issued, *, answers: Callable[[int], bool] | None = None) -> Program:
     """A store without a port in the clear, whose default user is off."""
 
     def write_users(folder: Path, _port: int) -> Sequence[str] | None:
@@ -244,7 +244,7 @@ def redis_over_tls(authority: Authority, server: Issued) -> Program:
         command=command,
         before=write_users,
         said=b"Ready to accept connections",
-        answers=lambda port: _greets(authority, port),
+        answers=answers or (lambda port: _greets(authority, port)),
         taken=b"Address already in use",
     )
 

@@ -148,6 +148,8 @@ async def read(servers: Secured, principal: str, topic: str) -> None:
     consumer = AIOKafkaConsumer(**options, auto_offset_reset="earliest", enable_auto_commit=False)
     await consumer.start()
     try:
+        if topic not in await consumer.topics():  # the broker does not even say that there is one
+            raise TopicAuthorizationFailedError(topic)
         consumer.assign([TopicPartition(topic, 0)])
         await consumer.getmany(timeout_ms=2_000)
     finally:

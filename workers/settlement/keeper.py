@@ -39,6 +39,9 @@ FILLING_SECONDS_MAX: Final = 3_600
 
 MOVED: Final = -1
 
+_HUNG_UP: Final = ("reset by peer", "closed by server", "Broken pipe")
+"""What the client says of a server that has cut the connection before it has answered anything."""
+
 Call = tuple[tuple[str, ...], tuple[bytes | int, ...]]
 """Keys and arguments of the script."""
 
@@ -78,6 +81,7 @@ class RedisKeeper:
         self._prefix = prefix
         self._timeout = timeout_seconds
         self._watch = watch
+        self._in_the_clear = False
 
     @classmethod
     def connect(
@@ -96,7 +100,9 @@ class RedisKeeper:
         )
         pool = redis.connection_pool
         pool.connection_class = type("PackingConnection", (_Packing, pool.connection_class), {})
-        return cls(redis, prefix=prefix, timeout_seconds=timeout_seconds, watch=watch)
+        keeper = cls(redis, prefix=prefix, timeout_seconds=timeout_seconds, watch=watch)
+        keeper._in_the_clear = url.startswith("redis:")
+        return keeper
 
     def key(self, partition: int) -> str:
         """`<prefix>yidan:{p}`: the braces keep a partition and its rebuild in one slot of a cluster."""
@@ -104,7 +110,12 @@ class RedisKeeper:
 
     async def check(self) -> None:
         """Raises `StoreUnfit` unless memory that runs out makes the store refuse writes, not forget."""
-        found = await self._answer(Operation.CHECK, self._redis.info("memory"))
+        try:
+            found = await self._answer(Operation.CHECK, self._redis.info("memory"))
+        except StoreUnavailable as fault:
+            if self._in_the_clear and any(word in str(fault) for word in _HUNG_UP):
+                raise StoreUnavailable(f"{fault}; does it expect TLS? Then write rediss://") from None
+            raise
         policy = found.get("maxmemory_policy")
         if policy != "noeviction":
             raise StoreUnfit(
