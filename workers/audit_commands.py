@@ -25,7 +25,7 @@ from workers.metrics.textfile import write_audit
 from workers.settings import Settings, settings_or_exit
 from workers.settlement.drift import KINDS, Drift, Moved, about, add_payout, by_person, drifts, ledgers_of, unpaid
 from workers.settlement.keeper import RedisKeeper, StoreUnavailable
-from workers.settlement.ports import JournalRecord, PartitionMustStop, Watermark
+from workers.settlement.ports import JournalRecord, PartitionMustStop, Watermark, WrongPartitionCount
 from workers.settlement.takeover import Restored, StoreKeepsMoving, Terms, rebuild
 from workers.store import keeper_of
 
@@ -322,6 +322,9 @@ def with_both(settings: Settings, job: Callable[[KafkaLog, RedisKeeper], Awaitab
 
     try:
         return asyncio.run(done())
+    except WrongPartitionCount as fault:
+        typer.echo(f"YIDAN_PARTITIONS: {fault}", err=True)
+        return Exit.CONFIGURATION
     except UNREACHABLE as fault:
         typer.echo(f"YIDAN_KAFKA_BOOTSTRAP: {settings.kafka_bootstrap} cannot be used: {fault}", err=True)
     except StoreUnavailable as fault:

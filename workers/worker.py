@@ -263,6 +263,10 @@ class Worker:
     async def _round(self) -> None:
         self._beat()
         if self._inputs.rebalancing:
+            try:
+                self._inputs.check_group()
+            except Exception as error:  # noqa: BLE001 - raised again once it has gone on for too long
+                await self._failing("cannot join the group", error)
             await asyncio.sleep(REBALANCE_LOOK_SECONDS)
             return
         if self._inputs.assignments != self._seen_assignments:
@@ -304,15 +308,10 @@ class Worker:
     async def _fetched(self, wait_seconds: float) -> dict[int, dict[str, list[Waiting]]]:
         try:
             arrived = await self._inputs.fetch(wait_seconds)
-        except Exception as error:
-            now = self._clock()
-            self._fetch_failing_since = self._fetch_failing_since or now
-            if now - self._fetch_failing_since > FETCH_FAILS_SECONDS_MAX:
-                raise
-            self._say.warning("fetching failed", **told(error))
+        except Exception as error:  # noqa: BLE001 - raised again once it has gone on for too long
+            await self._failing("fetching failed", error)
             # aiokafka steps over a record that is too large to be fetched. Nothing is stepped over here.
             self._seats.rewind()
-            await asyncio.sleep(START_AGAIN_SECONDS)
             return {}
         self._fetch_failing_since = None
         while self._inputs.lost:
@@ -320,6 +319,15 @@ class Worker:
         while self._inputs.undecodable:
             self._seats.undecodable(*self._inputs.undecodable.popitem())
         return arrived
+
+    async def _failing(self, what: str, error: Exception) -> None:
+        """Waits a moment before the next try; raises the error once it has gone on for too long."""
+        now = self._clock()
+        self._fetch_failing_since = self._fetch_failing_since or now
+        if now - self._fetch_failing_since > FETCH_FAILS_SECONDS_MAX:
+            raise error
+        self._say.warning(what, **told(error))
+        await asyncio.sleep(START_AGAIN_SECONDS)
 
     def _observe(self, turn: Turn) -> None:
         self._traces.ended(turn)

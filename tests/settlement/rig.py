@@ -258,7 +258,7 @@ class Process:
     """A worker in a process of its own, as a supervisor runs it."""
 
     def __init__(self, given: dict[str, Any], command: Sequence[str] = ("work",)) -> None:
-        self._command = command
+        self.command = command
         self._environment = process_environment(given)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -267,7 +267,7 @@ class Process:
 
     async def start(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "workers", *self._command),
+            *(sys.executable, "-m", "workers", *self.command),
             env=self._environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

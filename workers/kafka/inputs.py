@@ -105,6 +105,16 @@ class Inputs(ConsumerRebalanceListener):  # type: ignore[misc]
         self.assignments += 1
         self.rebalancing = False
 
+    def check_group(self) -> None:
+        """Raises what keeps us out of the group.
+
+        aiokafka tells it to whoever asks for records, and tries again only then; between revocation and assignment we
+        ask for none.
+        """
+        coordinator = getattr(self._consumer, "_coordinator", None)
+        if coordinator is not None:
+            coordinator.check_errors()
+
     def busy(self) -> None:
         """A turn begins."""
         self._idle.clear()

@@ -60,8 +60,8 @@ class WrongPartitionCount(Exception):
     """
 
     def __init__(self, topic: str, found: int, wanted: int) -> None:
-        has = f"has {found} partitions" if found else "is missing, or we may not see it"
-        super().__init__(f"{topic} {has}; we were started with {wanted} partitions")
+        hint = "" if found else " (it is missing, or we may not see it)"
+        super().__init__(f"{topic} has {found} partitions{hint}, the worker was started with {wanted}")
 
 
 class JournalEndNotReached(Exception):
