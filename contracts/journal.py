@@ -27,6 +27,10 @@ from contracts.payout import Cause
 FORMAT: Final = 1
 """The version of these shapes, written in every header."""
 
+HISTORY_MAX: Final = 4_000
+"""How many corrections of one entry, or deeds of one message id, are kept. All of them stand in one record, which the
+broker must take: whoever sends more is refused by name. An hourly correction for five months does not come so far."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:

@@ -25,6 +25,9 @@ from contracts.pack_rules import problems_of, problems_of_county
 SHIPPED: Final = Path(__file__).with_name("packs")
 """The packs that come with Yidan."""
 
+TEXT_BYTES_MAX: Final = 512 * 1024
+"""Of a pack's file. The shipped ones have 12 to 37 KiB."""
+
 CASES_SUFFIX: Final = ".cases.toml"
 """How the name of a pack's golden cases ends."""
 
@@ -57,7 +60,13 @@ def read_county(tree: Mapping[str, Any], file: str) -> CountyFile:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8; a byte order mark before it is no part of it. Raises `PackError`."""
+    """The text of a file in UTF-8; a byte order mark before it is no part of it. Raises `PackError`.
+
+    The journal keeps the texts of city and county in one record, so none may be longer than `TEXT_BYTES_MAX`.
+    """
+    if path.stat().st_size > TEXT_BYTES_MAX:
+        wrong = f"it is longer than {TEXT_BYTES_MAX // 1024} KiB"
+        raise PackError([Problem(path.name, "", "file_is_too_large", wrong, "leave commentary to documents/")])
     try:
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError:

@@ -7,6 +7,7 @@ from typing import Literal
 ProblemName = Literal[
     # a file by itself
     "file_is_not_toml",
+    "file_is_too_large",
     "key_is_unknown",
     "key_is_missing",
     "word_is_unknown",

@@ -21,6 +21,14 @@ _STRICT: Final = ConfigDict(extra="forbid", strict=True)
 ORIGINAL_BYTES_MAX: Final = 256 * 1024
 """How much of a refused record is kept. Beyond that only its length and SHA-256 are."""
 
+QUOTED_BYTES_MAX: Final = 384 * 1024
+"""How long an original may be as a JSON string. Control characters make six bytes of one: beyond this it is Base64."""
+
+KEY_BYTES_MAX: Final = 4 * 1024
+HEADERS_BYTES_MAX: Final = 64 * 1024
+"""How long a key, and all headers together, may be to be kept. Together with the original they fit in any broker's
+1 MiB, whatever was sent."""
+
 
 @with_config(_STRICT)
 class Source(TypedDict):
@@ -36,7 +44,8 @@ class Source(TypedDict):
 class Refused(TypedDict):
     """`refused`: a record in quarantine. `detail` names the field and the mend, never the value.
 
-    `original` holds the record as text, or `original_base64` its bytes where they are not UTF-8. Both are left out for
+    `original` holds the record as text, or `original_base64` its bytes where they are not UTF-8 or mostly control
+    characters. Both are left out for
     a record that is too large or that holds an identity-card number; `length` and `sha256` still identify it.
     """
 

@@ -148,6 +148,11 @@ MENDS: Final[dict[Refusal, Mend]] = {
         "该结算的撤销先于结算到达，二者相抵，均不支付。无须处理；重新结算须用新的 setl_id。",
         "Its reversal came first, so it pays nothing. Nothing to do; to settle again use a new setl_id.",
     ),
+    Refusal.HISTORY_IS_TOO_LONG: Mend(
+        "ask",
+        "同一笔结算已更正数千次，或同一报文ID已用于数千笔结算，不再接受。查明发送方为何反复发送。",
+        "One settlement was corrected, or one message id used, thousands of times. Find out why the sender goes on.",
+    ),
     Refusal.LATER_SETTLEMENTS_EXIST: Mend(
         "ask",
         "该统筹区要求后结先撤：须先撤销其后的结算。",

@@ -32,18 +32,29 @@ INPUTS: Final = (PERSONS, DISCHARGES, APPLICATIONS)
 
 PARTITIONS_DEFAULT: Final = 12
 
+_INPUT: Final = {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS), "max.message.bytes": str(1 << 20)}
+"""An event is 256 KiB at most; a batch of them, compressed or not, is no longer than this."""
+
+JOURNAL_BYTES_MAX: Final = 4 << 20
+"""Of one record of the journal. An entry grows with each correction, up to `contracts.journal.HISTORY_MAX` of them."""
+
 _FOR_YEARS: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
 
 TOPICS: Final = (
-    Topic(DISCHARGES, "出院结算事件", "in", {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)}),
-    Topic(PERSONS, "人员身份与结转", "in", {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)}),
-    Topic(APPLICATIONS, "依申请补助审核结果", "in", {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)}),
+    Topic(DISCHARGES, "出院结算事件", "in", _INPUT),
+    Topic(PERSONS, "人员身份与结转", "in", _INPUT),
+    Topic(APPLICATIONS, "依申请补助审核结果", "in", _INPUT),
     Topic(PAYOUTS, "一单制合并支付", "out", _FOR_YEARS),
     Topic(
         JOURNAL,
         "账本流水",
         "internal",
-        {"cleanup.policy": "compact", "min.compaction.lag.ms": str(7 * DAY_MS), "retention.ms": "-1"},
+        {
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": str(7 * DAY_MS),
+            "retention.ms": "-1",
+            "max.message.bytes": str(JOURNAL_BYTES_MAX),
+        },
     ),
     Topic(SIGNALS, "提示与预警", "out", _FOR_YEARS),
     Topic(QUARANTINE, "拒收隔离", "out", _FOR_YEARS),

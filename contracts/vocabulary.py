@@ -230,6 +230,7 @@ class Refusal(StrEnum):
     SETL_ID_REUSED_WITH_OTHER_CONTENT = "setl_id_reused_with_other_content"
     SETL_ID_WAS_REVERSED = "setl_id_was_reversed"
     WAS_REVERSED_BEFORE = "was_reversed_before"
+    HISTORY_IS_TOO_LONG = "history_is_too_long"
     LATER_SETTLEMENTS_EXIST = "later_settlements_exist"
     MESSAGE_WAS_VOIDED = "message_was_voided"
     VOIDING_A_REVERSAL = "voiding_a_reversal"

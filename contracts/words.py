@@ -156,7 +156,9 @@ FIELD_WORDS: Final[dict[str, Words]] = {
     "length": Words("字节数", "length of the original in bytes"),
     "sha256": Words("SHA-256 摘要", "of the original, in hex"),
     "original": Words("原文", "the original as text"),
-    "original_base64": Words("原文（Base64）", "the original's bytes where they are not UTF-8"),
+    "original_base64": Words(
+        "原文（Base64）", "the original's bytes where they are not UTF-8, or mostly control characters"
+    ),
     "sent": Words("重发位置", "where the record that was sent again stands"),
     "at": Words("重发时间", "when it was sent again, with its offset from UTC"),
     "by": Words("操作人代号", "who sent it again: a word for the operator, no name"),

@@ -60,8 +60,8 @@ def configure_logs(level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [output]
     root.setLevel(level.upper())
-    for name in ("aiokafka", "aiohttp", "asyncio", "faust", "kafka", "mode"):
-        # Their debug lines print keys and values of records.
+    for name in ("aiokafka", "aiohttp", "asyncio", "faust", "kafka", "mode", "redis"):
+        # Their debug lines print keys and values of records, and commands.
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     # Kafka 4 answers the first produce of many a transaction with "not yet"; what does not pass raises in our hands.
     logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)

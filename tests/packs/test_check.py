@@ -10,14 +10,14 @@ from typing import Any, get_args
 import pytest
 
 from contracts.pack_check import check
-from contracts.pack_file import load_directory
+from contracts.pack_file import TEXT_BYTES_MAX, load_directory
 from contracts.pack_problem import PackError, ProblemName
 from tests.packs.shelves import copy_of_shipped, cut, edit
 from workers.rehearsal.case_format import read_cases
 from workers.rehearsal.cases import rehearse
 
 BROKEN = tomllib.loads(Path(__file__).with_name("broken.toml").read_text("utf-8"))["broken"]
-SHOWN_BELOW = {"gap_between_editions", "case_is_malformed", "cases_are_missing", "no_pack_here"}
+SHOWN_BELOW = {"gap_between_editions", "case_is_malformed", "cases_are_missing", "no_pack_here", "file_is_too_large"}
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: f"{broken['name']}-{broken['file']}-{broken['key']}")
@@ -112,6 +112,13 @@ def test_a_file_in_another_encoding_is_refused_by_name(tmp_path: Path, name: str
     packs = copy_of_shipped(tmp_path)
     (packs / name).write_text((packs / name).read_text("utf-8"), "utf-16")
     assert [(p.file, p.name, p.wrong) for p in check(packs)] == [(name, "file_is_not_toml", "it is not UTF-8")]
+
+
+def test_a_file_that_the_journal_could_not_keep_is_refused_by_name(tmp_path: Path):
+    packs = copy_of_shipped(tmp_path)
+    (packs / "taizhou.toml").write_text((packs / "taizhou.toml").read_text("utf-8") + "#" * TEXT_BYTES_MAX, "utf-8")
+    (problem, *_) = check(packs)
+    assert (problem.file, problem.name) == ("taizhou.toml", "file_is_too_large")
 
 
 def test_what_is_wrong_is_told_without_the_words_of_the_machine(tmp_path: Path):

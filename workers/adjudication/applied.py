@@ -21,7 +21,7 @@ from contracts.vocabulary import Refusal
 from workers.adjudication.application import check, layer_applied_for
 from workers.adjudication.books import Books, Outcome, keep_pack
 from workers.adjudication.ledger import fold_again
-from workers.adjudication.marks import Ledger, open_ledger, placed, read_entries
+from workers.adjudication.marks import Ledger, open_ledger, placed, read_entries, refuse_too_long
 from workers.adjudication.refuse import BrokenInvariantError, RefusedError
 from workers.adjudication.shelf import Shelf
 
@@ -87,6 +87,7 @@ def _decide_again(
         entries[index] = replace(entries[index], digest=pack.digest)
     cause = _cause(event)
     # Noted also where it changes no money: whoever decided has looked at what was paid.
+    refuse_too_long(entries[index].revisions, "application_id")
     noted = Revision(entries[index].revision, cause, {}, {})
     entries[index] = replace(entries[index], fact=event, revisions=(*(entries[index].revisions or ()), noted))
     shelf.put(entry_field(*ledger, index), entries[index])

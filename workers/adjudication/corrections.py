@@ -19,7 +19,7 @@ from contracts.payout import Cause
 from contracts.vocabulary import Refusal
 from workers.adjudication.books import Books, Outcome
 from workers.adjudication.ledger import fold_again, former_layers
-from workers.adjudication.marks import Ledger, note_message, placed, read_entries, refuse_voided
+from workers.adjudication.marks import Ledger, note_message, placed, read_entries, refuse_too_long, refuse_voided
 from workers.adjudication.payout import reversal_payout
 from workers.adjudication.refuse import BrokenInvariantError, RefusedError
 from workers.adjudication.shelf import Shelf
@@ -102,6 +102,7 @@ def _take_out(books: Books, shelf: Shelf, psn_no: str, setl_id: str, mark: Settl
             "setl_id",
             "this region reverses the last settlement first: reverse the later ones of the year before this one",
         )
+    refuse_too_long(entry.revisions, "setl_id")
     reversal = Revision(
         entry.revision + 1,
         cause,

@@ -36,7 +36,7 @@ from workers.adjudication.adjudicate import Adjudication, adjudicate
 from workers.adjudication.application import Grant, granted
 from workers.adjudication.books import Books, Outcome, keep_pack
 from workers.adjudication.layer import Decision
-from workers.adjudication.marks import Ledger, note_message, open_ledger, placed, refuse_voided
+from workers.adjudication.marks import Ledger, note_message, open_ledger, placed, refuse_too_long, refuse_voided
 from workers.adjudication.payout import application_payout, settlement_payout
 from workers.adjudication.refuse import BrokenInvariantError, RefusedError
 from workers.adjudication.shelf import Shelf
@@ -279,6 +279,7 @@ def _revised(entry: Entry, shares: tuple[Share, ...], cause: Cause) -> Entry:
         return entry if shares == entry.shares else replace(entry, shares=shares)
     # A decision that was noted before its year was folded becomes the revision that it has made.
     noted = [held for held in entry.revisions or () if held.changes or held.cause != cause]
+    refuse_too_long(noted, None)
     revision = Revision(entry.revision + 1, cause, changes, to_person)
     return replace(entry, shares=shares, revision=revision.revision, revisions=(*noted, revision))
 

@@ -1,10 +1,14 @@
 """Where a settlement went, what a message did: how corrections find what they speak of."""
 
+from collections.abc import Sequence
+
 from contracts.journal import (
+    HISTORY_MAX,
     Deed,
     Entry,
     MessageMark,
     Person,
+    Revision,
     SettlementMark,
     Year,
     entry_field,
@@ -56,7 +60,16 @@ def note_message(shelf: Shelf, psn_no: str, msgid: str, deed: Deed) -> None:
     if mark is None:
         shelf.put(name, MessageMark((deed,)))
     elif deed not in mark.deeds:
+        refuse_too_long(mark.deeds, "msgid")
         shelf.put(name, MessageMark((*mark.deeds, deed)))
+
+
+def refuse_too_long(history: Sequence[Deed] | Sequence[Revision] | None, field: str | None) -> None:
+    """Refuse one more where so many are kept that the record that holds them would soon be too large for the broker."""
+    if history is not None and len(history) >= HISTORY_MAX:
+        raise RefusedError(
+            Refusal.HISTORY_IS_TOO_LONG, field, f"more than {HISTORY_MAX} are not kept: find out why they are sent"
+        )
 
 
 def refuse_voided(shelf: Shelf, psn_no: str, msgid: str) -> None:

@@ -9,7 +9,14 @@ from typing import Final
 import orjson
 
 from contracts.fields import holds_card_number
-from contracts.quarantine import ORIGINAL_BYTES_MAX, Refused, Source
+from contracts.quarantine import (
+    HEADERS_BYTES_MAX,
+    KEY_BYTES_MAX,
+    ORIGINAL_BYTES_MAX,
+    QUOTED_BYTES_MAX,
+    Refused,
+    Source,
+)
 from contracts.vocabulary import Refusal
 from workers.adjudication.refuse import RefusedError
 from workers.settlement.records import Incoming, Outgoing
@@ -34,18 +41,26 @@ def refused(refusal: RefusedError, value: bytes | None, source: Source) -> Refus
     ):
         return message
     try:
-        message["original"] = original.decode()
+        text = original.decode()
     except UnicodeDecodeError:
+        text = None
+    if text is not None and len(orjson.dumps(text)) <= QUOTED_BYTES_MAX:
+        message["original"] = text
+    else:
         message["original_base64"] = base64.b64encode(original).decode()
     return message
 
 
 def quarantined(refusal: RefusedError, record: Incoming) -> Outgoing:
-    """The record for the quarantine topic: key and headers as received, unless they hold a card number."""
+    """The record for the quarantine topic: key and headers as received, unless personal or too long."""
     source: Source = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
     value = orjson.dumps(refused(refusal, record.value, source))
     personal = refusal.reason is Refusal.CARD_NUMBER_IN_IDENTIFIER
-    key = None if record.key is not None and (personal or _holds_card_number(record.key)) else record.key
+    key = record.key
+    if key is not None and (personal or len(key) > KEY_BYTES_MAX or _holds_card_number(key)):
+        key = None
+    if sum(len(name) + len(text or b"") for name, text in record.headers) > HEADERS_BYTES_MAX:
+        return Outgoing(key, value, [])
     headers = [
         (name, text)
         for name, text in record.headers
