@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from contracts.journal import HISTORY_MAX, Entry, Revision
 from contracts.money import yuan
 from contracts.pack import PackSet
 from contracts.pack_file import load_directory
@@ -146,6 +147,26 @@ def test_a_payment_of_nothing_is_the_same_whether_it_is_written_or_left_out() ->
     again = bill("A", "2019-03-01", inscp_scp_amt="20000.00", hifp_pay=100, oth_pay="0.00", maf_pay=None, msgid="again")
     outcome = settler.take(json.dumps(again).encode())
     assert (outcome.effect, outcome.payouts) == ("repeated", [])
+
+
+def test_a_refusal_in_the_middle_of_a_fold_leaves_the_year_as_it_was() -> None:
+    settler = Settler(load_directory())
+    take(settler, bill("A", "2019-03-01", inscp_scp_amt=8_000), bill("B", "2019-05-01", inscp_scp_amt=8_000))
+    # B has been corrected as often as is kept. Taking A back would correct it once more, after A is already out.
+    name = "e|P1|140100|2019|1"
+    entry = settler.shelf[name]
+    assert isinstance(entry, Entry)
+    often = tuple(Revision(2 + n, {"type": "reversed", "msgid": f"m{n}"}, {}, {}) for n in range(HISTORY_MAX))
+    settler.shelf[name] = replace(
+        entry,
+        revision=1 + HISTORY_MAX,
+        revisions=tuple(each._replace(changes={"serious_illness": 1}) for each in often),
+    )
+    held = dict(settler.shelf)
+    refusal = settler.take(json.dumps(reversal("A", "2019-06-01")).encode()).refusal
+    assert refusal is not None
+    assert refusal.reason == Refusal.HISTORY_IS_TOO_LONG
+    assert settler.shelf == held
 
 
 def test_a_grant_is_taken_back_whatever_the_withdrawal_says_about_the_applicant() -> None:

@@ -21,3 +21,27 @@ class OpenShelf(dict[str, FieldValue]):
     def put(self, name: str, value: FieldValue) -> None:
         """Leave a new value."""
         self[name] = value
+
+
+class Draft:
+    """What one event writes until it is accepted. A refusal in its middle leaves nothing of it on the shelf."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._written: dict[str, FieldValue] = {}
+
+    def get(self, name: str) -> Any:
+        """The field's value as the event has left it so far."""
+        try:
+            return self._written[name]
+        except KeyError:
+            return self._shelf.get(name)
+
+    def put(self, name: str, value: FieldValue) -> None:
+        """Leave a new value in the draft."""
+        self._written[name] = value
+
+    def keep(self) -> None:
+        """Leave every field on the shelf, with its last value."""
+        for name, value in self._written.items():
+            self._shelf.put(name, value)

@@ -14,7 +14,7 @@ from workers.adjudication.books import Books, Outcome
 from workers.adjudication.corrections import reverse, void
 from workers.adjudication.ledger import settle
 from workers.adjudication.person import carry_in, change_identities
-from workers.adjudication.shelf import Shelf
+from workers.adjudication.shelf import Draft, Shelf
 
 _ACTS: Final[dict[type[Any], Callable[[Books, Shelf, Any], Outcome]]] = {
     Settled: settle,
@@ -29,7 +29,10 @@ _ACTS: Final[dict[type[Any], Callable[[Books, Shelf, Any], Outcome]]] = {
 
 def take(books: Books, shelf: Shelf, event: Event) -> Outcome:
     """Take one event. Refuses by raising `RefusedError`; then the shelf is as it was."""
-    return _ACTS[type(event)](books, shelf, event)
+    draft = Draft(shelf)
+    outcome = _ACTS[type(event)](books, draft, event)
+    draft.keep()
+    return outcome
 
 
 def time_of(event: Event) -> str:
