@@ -3,9 +3,13 @@
 Taiyuan's bills, read and validated beforehand, so that nobody's JSON is in it. The core decides every layer of the pack
 and writes the whole payout with clauses and readings; `zen-engine` (Rust) evaluates one layer of it from its own model
 and explains nothing. Both must say the same for every bill, to the fen, or there is no figure.
+
+    .venv/bin/python ops/bench/core.py --bills 3000    this alone; `make bench` has it in its run
 """
 
+import argparse
 import gc
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -146,3 +150,18 @@ def _audited(cases: list[tuple[Settled, tuple[str, ...], Any]], rounds: int) -> 
     events = [orjson.loads(bill.model_dump_json()) | {"psn_no": "P1"} for bill in bills]
     times = _in_turn({"auditor": lambda: bool(audit(events, packs)) and None}, rounds)["auditor"]
     return min(times) / len(events) * 1e6
+
+
+def main() -> int:
+    """Compare and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--bills", type=int, default=3_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    sys.stdout.write(f"{compared(asked.bills, asked.rounds, asked.seed)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -143,7 +143,7 @@ def insured_twice(
     """
     psn_no, region, number = ledger
     others = [other for other, its_year in person.ledgers if its_year == number and other != region]
-    name = _name(SignalKind.INSURED_TWICE, None)
+    name = _TWICE
     if not others and len(year.insured) < 2 and name not in year.signals:
         return year, []
     held: dict[str, Year] = {region: year}
@@ -166,6 +166,9 @@ def insured_twice(
 
 def _name(kind: SignalKind, layer: LayerId | None) -> str:
     return f"{kind}:{layer or ''}"
+
+
+_TWICE: Final = _name(SignalKind.INSURED_TWICE, None)
 
 
 def _clause(pack: Pack | None, kind: SignalKind) -> str | None:
