@@ -1,7 +1,7 @@
 """The benchmarks run, what they promise about fields and bytes holds, and who is compared says the same."""
 
-import importlib.util
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -32,11 +32,8 @@ def test_the_core_and_a_rules_engine_pay_the_same_bills_to_the_fen() -> None:
 
 
 def test_the_picture_is_well_formed_and_as_long_as_the_figures() -> None:
-    spec = importlib.util.spec_from_file_location("figures", ROOT / "ops" / "bench" / "figures.py")
-    assert spec is not None and spec.loader is not None
-    figures = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(figures)
-    drawn = figures.bars("a & b", "<caption>", [("yidan (warm)", 200.0, "200"), ("faust", 50.0, "50")])
+    bars = runpy.run_path(str(ROOT / "ops" / "bench" / "figures.py"))["bars"]
+    drawn = bars("a & b", "<caption>", [("yidan (warm)", 200.0, "200"), ("faust", 50.0, "50")])
     picture = ElementTree.fromstring(drawn)
     lengths = [int(bar.get("width", "0")) for bar in picture if bar.tag.endswith("rect") and bar.get("x")]
-    assert lengths[0] == 4 * lengths[1] or abs(lengths[0] - 4 * lengths[1]) <= 2
+    assert abs(lengths[0] - 4 * lengths[1]) <= 4
