@@ -58,8 +58,8 @@ drift: setup ## generated schemas and policy packs are as committed and prove th
 	$(BIN)/yidan contracts check
 	$(BIN)/yidan packs check
 
-bench: setup ## how fast, beside the limit and the peers on the same servers; rows in ops/bench/ (ARGS=--quick, KAFKA=real)
-	$(BIN)/python ops/bench/compare.py $(ARGS)
+bench: setup $(if $(REAL),kafka) ## how fast, beside the limit and the peers on the same servers; rows in ops/bench/ (ARGS=--quick, KAFKA=real)
+	$(if $(REAL),YIDAN_TEST_BROKER=apache YIDAN_TEST_STORE=redis )$(BIN)/python ops/bench/compare.py $(ARGS)
 	$(BIN)/python ops/bench/refold.py $(filter --no-row,$(ARGS))
 
 fuzz: setup ## 1,000,000 changed inputs into decode and validate (INPUTS=…): settled or refused by name, nothing else

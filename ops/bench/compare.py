@@ -3,7 +3,7 @@
     make bench                      all contestants in turn, three rounds; a table, a picture, rows in `results.csv`
     make bench ARGS=--quick         the same in two minutes on an idle machine
     make bench ARGS=--no-row        nothing written
-    make bench KAFKA=real           on Apache Kafka (`make kafka` fetches it) instead of the embedded broker
+    make bench KAFKA=real           on Apache Kafka and Redis instead of the wheels that stand in for them
 
 Rates depend on the machine and on who else is on it; ratios between contestants that ran one after the other do so much
 less. So ratios come first, each the median over rounds of one contestant's rate by another's in the same round.
@@ -25,7 +25,6 @@ from figures import Row, bars, commit, machine, table, write_rows
 from stream import PARTITIONS, cold, warm
 
 from workers.rehearsal.server import RehearsalFailed
-from workers.rehearsal.stack import Broker
 
 PICTURE: Final = Path(__file__).with_name("compare.svg")
 STRETCHES: Final = ("cold", "warm")
@@ -57,7 +56,7 @@ class Target(NamedTuple):
         return self.what, found, f"{'>=' if self.least else '<='} {self.wanted:g}", said
 
 
-async def rounds_of(settlements: int, rounds: int, seed: int, broker: Broker | None, names: Sequence[str]) -> Rounds:
+async def rounds_of(settlements: int, rounds: int, seed: int, names: Sequence[str]) -> Rounds:
     """Everybody's paces."""
     found: Rounds = {name: {stretch: [] for stretch in STRETCHES} for name in names}
     first = cold(round(settlements * max(who.share for who in CONTESTANTS)), seed)
@@ -68,7 +67,7 @@ async def rounds_of(settlements: int, rounds: int, seed: int, broker: Broker | N
             events = first[: round(settlements * who.share)]
             # The limit knows no persons: one stretch says all.
             stretches = [events] if who.name == "limit" else [events, warm(events)]
-            paces = await run(replace(who, seed=seed), stretches, broker)
+            paces = await run(replace(who, seed=seed), stretches)
             for stretch, pace in zip(STRETCHES, paces, strict=False):
                 found[who.name][stretch].append(pace)
             said = ", ".join(f"{pace.per_second:,.0f}/s {pace.microseconds:.0f} us" for pace in paces)
@@ -117,7 +116,7 @@ def rows_of(found: Rounds, core: Compared, seed: int, on: str) -> Iterator[Row]:
         for stretch, paces in stretches.items():
             if paces:
                 rate, spent = (median(getattr(pace, each) for pace in paces) for each in ("per_second", "microseconds"))
-                detail = f"broker={on} partitions={PARTITIONS} rounds={len(paces)} median"
+                detail = f"servers={on} partitions={PARTITIONS} rounds={len(paces)} median"
                 yield Row(f"{name}_{stretch}", seed, paces[-1].settlements, rate, spent, detail)
     engines = {
         "core_explained": core.core,
@@ -152,7 +151,9 @@ def drawn(rows: Sequence[Row], on: str) -> str:
         if name in labels:
             words = f"{row.per_second:,.0f} a second, {row.microseconds:.0f} us"
             lines.append((f"{name.replace('_', ' ')} ({stretch})", row.per_second, words))
-    caption = f"{machine()}, commit {commit()}, broker {on}, {PARTITIONS} partitions, one process each; us of processor"
+    caption = (
+        f"{machine()}, commit {commit()}, servers {on}, {PARTITIONS} partitions, one process each; us of processor"
+    )
     return bars("Settlements a second, side by side in one run", caption, lines)
 
 
@@ -167,10 +168,9 @@ def main() -> int:
     parser.add_argument("--no-row", action="store_true")
     asked = parser.parse_args()
     settlements = asked.settlements or (8_000 if asked.quick else 30_000)
-    broker: Broker | None = "apache" if os.environ.get("KAFKA") == "real" else None
-    on = broker or os.environ.get("YIDAN_TEST_BROKER", "embedded")
+    on = f"{os.environ.get('YIDAN_TEST_BROKER', 'embedded')}+{os.environ.get('YIDAN_TEST_STORE', 'embedded')}"
     try:
-        found = asyncio.run(rounds_of(settlements, asked.rounds, asked.seed, broker, asked.only.split(",")))
+        found = asyncio.run(rounds_of(settlements, asked.rounds, asked.seed, asked.only.split(",")))
     except RehearsalFailed as failure:
         sys.stderr.write(f"{failure}\n")
         return 69

@@ -24,7 +24,7 @@ from contracts.topics import DISCHARGES, PAYOUTS
 from workers.kafka.connection import connection
 from workers.kafka.topics import apply_topics
 from workers.rehearsal.server import RehearsalFailed
-from workers.rehearsal.stack import Broker, LocalStack, local_stack
+from workers.rehearsal.stack import LocalStack, local_stack
 from workers.settings import Settings
 from workers.settlement.validate import partition_of
 
@@ -78,9 +78,9 @@ CONTESTANTS: Final = (
 )
 
 
-async def run(who: Contestant, stretches: Sequence[list[Keyed]], broker: Broker | None) -> list[Pace]:
+async def run(who: Contestant, stretches: Sequence[list[Keyed]]) -> list[Pace]:
     """The contestant's pace over each stretch of events, one after the other, on servers of its own."""
-    async with local_stack(broker=broker) as stack:
+    async with local_stack() as stack:
         settings = settings_of(stack)
         await apply_topics(settings)
         paces: list[Pace] = []

@@ -3,9 +3,9 @@
     .venv/bin/python ops/bench/scale.py    to 300,000 persons and 300 settlements a year, rows in `results.csv`
     .venv/bin/python ops/bench/scale.py --no-row --persons 10000,30000
 
-Against the store of `yidan run` (a real Valkey), without a broker: batches of 500 go through the worker's own pipeline
-and keeper. Counted are the processor time of this process, commands and bytes between it and the store, and the store's
-own memory. `scale.md` plans a province and the country from these rows.
+Against the store of `yidan run` (Valkey; Redis where YIDAN_TEST_STORE=redis), without a broker: batches of 500 go through
+the worker's own pipeline and keeper. Counted are the processor time of this process, commands and bytes between it and
+the store, and the store's own memory. `scale.md` plans a province and the country from these rows.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from stream import Keyed, cold
 from contracts.pack_file import load_directory, load_pack
 from contracts.topics import DISCHARGES
 from workers.adjudication.books import Books
-from workers.rehearsal.stack import start_valkey
+from workers.rehearsal.stack import start_store
 from workers.settlement.keeper import RedisKeeper
 from workers.settlement.pipeline import Batch
 from workers.settlement.ports import Change
@@ -133,7 +133,7 @@ async def measured(persons: Sequence[int], years: Sequence[int], seed: int) -> l
     """The figures, among ever more persons and in ever longer years."""
     templates = cold(TEMPLATES, seed)
     rows = []
-    async with await start_valkey() as server:
+    async with await start_store() as server:
         office = Office(server.address)
         known = 0
         await office.settle(settlements(templates, range(WARMING, WARMING + BATCH), 0))
