@@ -3,7 +3,7 @@
     .venv/bin/python ops/bench/scale.py    to 300,000 persons and 300 settlements a year, rows in `results.csv`
     .venv/bin/python ops/bench/scale.py --no-row --persons 10000,30000
 
-Against the store of `yidan run` (Valkey; Redis where YIDAN_TEST_STORE=redis), without a broker: batches of 500 go through
+Against the store of `yidan run` (Redis where YIDAN_TEST_STORE=redis), without a broker: batches of 500 go through
 the worker's own pipeline and keeper. Counted are the processor time of this process, commands and bytes between it and
 the store, and the store's own memory. `scale.md` plans a province and the country from these rows.
 """
