@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from contracts.topics import APPLICATIONS, DISCHARGES, PERSONS
 from tests.security.authority import Authority
+from workers.cli import app
 from workers.settings import (
     EX_CONFIG,
     PREFIX,
@@ -229,3 +231,37 @@ def test_fixed_partitions_must_exist(monkeypatch: pytest.MonkeyPatch):
 def test_each_topic_has_a_quota_of_its_own():
     settings = Settings(_env_file=None, redis_url=SecretStr("redis://localhost"))
     assert settings.batch_max == {PERSONS: 200, DISCHARGES: 500, APPLICATIONS: 100}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "work",
+        "operate",
+        "rebuild",
+        "audit",
+        "topics apply",
+        "topics check",
+        "config show",
+        "journal backup journal.gz",
+        "journal restore journal.gz",
+        "year P330000000001 2021",
+        "year P330000000001 2021 --export",
+        "pending 2021",
+        "audit P330000000001 2021 --order",
+        "reverse S1 --psn-no P330000000001",
+        "packs adopt 331000 --from 2021-01-01",
+        "quarantine list",
+        "quarantine show onestop.discharges.v1/0/0",
+        "quarantine replay --all --yes",
+        "generate --settlements 1 --persons 1 --to-kafka",
+    ],
+)
+def test_no_command_speaks_to_a_far_server_in_the_clear(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str):
+    (tmp_path / "journal.gz").touch()
+    monkeypatch.setenv("YIDAN_KAFKA_BOOTSTRAP", "kafka.example:9092")
+    monkeypatch.setenv("YIDAN_REDIS_URL", "redis://redis.example:6379/0")
+    ended = CliRunner().invoke(app, words.split())
+    assert ended.exit_code == EX_CONFIG, ended.output
+    for told in ("YIDAN_KAFKA_BOOTSTRAP: kafka.example would be", "YIDAN_REDIS_URL: redis.example would be"):
+        assert told in ended.output
