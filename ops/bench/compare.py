@@ -12,6 +12,7 @@ the machine is shared, look at the second column: the same by processor time, wh
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -182,6 +183,7 @@ def main() -> int:
     parser.add_argument("--no-row", action="store_true")
     asked = parser.parse_args()
     settlements = asked.settlements or (8_000 if asked.quick else 30_000)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that has just started is asked again
     on = f"{os.environ.get('YIDAN_TEST_BROKER', 'embedded')}+{os.environ.get('YIDAN_TEST_STORE', 'embedded')}"
     try:
         found = asyncio.run(rounds_of(settlements, asked.rounds, asked.seed, asked.only.split(",")))
