@@ -83,7 +83,11 @@ class RevisionSheet(TypedDict):
 
 @with_config(_STRICT)
 class SettlementSheet(TypedDict):
-    """A settlement, `number` in the order of arrival; `live` is false once it was reversed."""
+    """A settlement, `number` in the order of arrival; `live` is false once it was reversed.
+
+    `other_payments` are those of a live one that stand on no layer's line, as in its payout: with the lines and
+    `psn_part_amt` they add up to `medfee_sumamt`.
+    """
 
     kind: Literal["settlement"]
     number: int
@@ -103,6 +107,7 @@ class SettlementSheet(TypedDict):
     revision: int
     pack: str
     lines: list[LineSheet]
+    other_payments: NotRequired[dict[str, Yuan]]
     psn_part_amt: Yuan
     revisions: list[RevisionSheet]
 

@@ -260,3 +260,8 @@ async def test_the_sheet_of_any_year_says_what_its_last_payouts_said(year: Perso
         assert {line["layer"]: line["fund_payamt"] for line in lines if line["fund_payamt"] != "0.00"} == said
         assert found[setl_id]["revision"] == payout["revision"]
         assert found[setl_id]["psn_part_amt"] == payout["psn_part_amt"]
+        others = found[setl_id].get("other_payments", {})
+        assert others == payout.get("other_payments", {})
+        if found[setl_id]["live"]:
+            parts = [*(line["fund_payamt"] for line in lines), *others.values(), payout["psn_part_amt"]]
+            assert sum(map(Fraction, parts)) == Fraction(payout["medfee_sumamt"])

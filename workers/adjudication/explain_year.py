@@ -96,6 +96,8 @@ def _settlement(page: Page, entry: SettlementSheet) -> None:
     page.term("就医", f"{entry['fixmedins_code']}，{entry['begndate']} 至 {entry['enddate']}", INDENT)
     page.term("身份", "、".join(entry["codes"]) or "无", INDENT)
     _lines(page, entry["lines"])
+    for name, amount in entry.get("other_payments", {}).items():
+        page.amount(FIELD_WORDS[name].zh if name in FIELD_WORDS else name, shown(amount), "政策包以外", INDENT)
     if entry["live"]:
         page.amount(FIELD_WORDS["psn_part_amt"].zh, shown(entry["psn_part_amt"]), indent=INDENT)
     _revisions(page, entry["revisions"])

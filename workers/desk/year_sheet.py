@@ -139,17 +139,18 @@ class Fold:
     def _settlement(self, number: int, entry: Entry, bill: Settled, pack: Pack) -> SettlementSheet:
         first = _first(entry)
         left = 0
+        others: Mapping[str, Fen] = {}
         if entry.live:
             plan = self._books.planner(pack).plan(bill)
             found = adjudicate(bill, entry.codes, plan, self.accounts, again=True)
-            self.accounts, left = found.accounts, found.psn_part_amt
+            self.accounts, left, others = found.accounts, found.psn_part_amt, found.others
             lines = [self._line(decision, first) for decision in found.decisions]
             told = {line["layer"] for line in lines}
             gone = [share for share in entry.shares if share.layer not in told]
             lines += [self._former(share, Reason.NOT_IN_FORCE, first) for share in gone]
         else:
             lines = [self._former(share, Reason.REVERSED, first) for share in entry.shares]
-        return {
+        sheet: SettlementSheet = {
             "kind": "settlement",
             "number": number,
             "setl_id": bill.setl_id,
@@ -171,6 +172,9 @@ class Fold:
             "psn_part_amt": yuan(left),
             "revisions": self._revisions(entry),
         }
+        if others:
+            sheet["other_payments"] = {name: yuan(amount) for name, amount in others.items()}
+        return sheet
 
     def _line(self, decision: Decision, first: Mapping[str, Fen]) -> LineSheet:
         layer, row = decision.layer, decision.row
