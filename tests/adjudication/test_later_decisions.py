@@ -165,6 +165,13 @@ def test_a_voiding_cannot_be_voided_even_where_it_changed_nothing() -> None:
     assert core.take(voiding("V2", "V1")).refusal == "voiding_a_reversal"
 
 
+def test_a_voiding_that_was_voided_before_it_came_does_nothing_when_it_comes() -> None:
+    core = settled_by(TAIYUAN, bill("S1", "2019-03-01", inscp_scp_amt=6_000))
+    assert core.take(voiding("V2", "V1")).effect == "remembered"
+    assert core.take(voiding("V1", "m-S1")).refusal == "message_was_voided"
+    assert core.take(bill("S1", "2019-03-01", inscp_scp_amt=6_000)).effect == "repeated"
+
+
 def test_an_application_that_was_withdrawn_begins_anew_with_whatever_other_help_is_known_then() -> None:
     core = settled_by(JINGNING, stay("S1", 30_000), decided(1), decided(2, approved=False))
     assert signals(core.take(decided(3, other_assistance="5000"))) == []

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from contracts.identity import CarriedIn
 from contracts.pack import PackSet
+from contracts.pack_file import load_directory
 from contracts.statement import READ_STATEMENT, Statement, canonical
 from tests.desk.year_events import JINGNING, PACKS, PERSON, Event, bill, carried, decision, encoded, reversal, settled
 from workers.desk.carrying import carried_in, carrying_page
@@ -179,6 +180,16 @@ async def test_layers_that_cannot_be_carried_so_are_refused(
 ):
     with pytest.raises(StatementRefused, match=says):
         event_of(await stated(settled(FIRST), key), trusted, ELSEWHERE, renamed)
+
+
+async def test_a_statement_is_not_carried_into_the_ledger_that_it_tells_of(key: SigningKey, trusted: dict[str, Office]):
+    # A move within the city keeps the ledger: its own sums as an opening would count everything twice.
+    statement, _ = believed(await stated(settled(FIRST), key), trusted, NOW)
+    (pack,) = (pack for pack in load_directory().packs if pack.region == statement["region"])
+    with pytest.raises(StatementRefused, match="count twice"):
+        carried_in(statement, pack, psn_no=PERSON, insuplc_admdvs="331004", renamed={})
+    event = carried_in(statement, pack, psn_no="P990000000007", insuplc_admdvs="331004", renamed={})
+    assert event.layers
 
 
 async def test_a_number_that_cannot_be_a_persons_is_refused(key: SigningKey, trusted: dict[str, Office]):

@@ -64,6 +64,7 @@ def _void(books: Books, shelf: Shelf, event: Voided, meant: MessageMark) -> Outc
     settled = [deed for deed in meant.deeds if deed.what == "settled"]
     if any(deed.what == "voided" for deed in meant.deeds):
         return Outcome("repeated")
+    refuse_voided(shelf, psn_no, event.msgid)
     if any(deed.what == "reversed" for deed in meant.deeds):
         raise RefusedError(
             Refusal.VOIDING_A_REVERSAL, "omsgid", "a reversal cannot be voided: settle again under a new setl_id"

@@ -35,9 +35,15 @@ def carried_in(
     """The `carried_in` event that a statement comes to, known when it was issued.
 
     A layer is carried into the one with the same id, or as `renamed` says. Raises `StatementRefused` where the
+    statement comes from the very ledger that it would begin (a move within a city keeps its ledger), where the
     receiving pack does not compute a layer, two are carried into one, or nothing is left; `pydantic.ValidationError`
     where the person's number or the region's code cannot be one.
     """
+    if (pack.region, psn_no) == (statement["region"], statement["psn_no"]):
+        raise StatementRefused(
+            f"this is a statement of the ledger {pack.region} itself, which goes on without it: carried in, "
+            "everything in it would count twice"
+        )
     stated = {layer["layer"].value: layer for layer in statement["layers"]}
     unknown = sorted(set(renamed) - set(stated))
     if unknown:

@@ -129,6 +129,8 @@ def judged_voided(facts: Facts, event: Event, _packs: PackSet) -> Judgement:
     settled = of_type(named, "settled")
     if event["omsgid"] in voided_messages(facts):
         return nothing_new("repeated")
+    if event["msgid"] in voided_messages(facts):
+        return refused("message_was_voided")
     if {"reversed", "voided"} & {fact.get("was", fact["type"]) for fact in named}:
         return refused("voiding_a_reversal")
     if len(settled) > 1:
