@@ -12,6 +12,7 @@ as the journal itself is kept.
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ def read_backup(path: Path) -> tuple[str, dict[int, KeptPartition]]:
     try:
         with path.open("rb") as plain, _packed(plain, path, "rb") as stream:
             return _read(stream)
-    except (EOFError, gzip.BadGzipFile, KeyError, ValueError, TypeError) as fault:
+    except (EOFError, gzip.BadGzipFile, zlib.error, AttributeError, KeyError, ValueError, TypeError) as fault:
         raise BackupUnfit(f"{path} is not a whole journal: {type(fault).__name__}") from fault
 
 

@@ -77,6 +77,17 @@ def test_a_gzip_that_is_cut_off_is_refused(tmp_path: Path):
         read_backup(path)
 
 
+def test_a_gzip_with_a_changed_byte_is_refused_wherever_it_is(tmp_path: Path):
+    path = tmp_path / "journal.gz"
+    with writing(path, "group", 2) as file:
+        file.add(1, kept())
+    whole = path.read_bytes()
+    for place in range(10, len(whole)):  # before that stand a time and a system, which nobody reads
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        with pytest.raises(BackupUnfit):
+            read_backup(path)
+
+
 # ── real servers ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
