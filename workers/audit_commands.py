@@ -25,7 +25,13 @@ from workers.metrics.textfile import write_audit
 from workers.settings import Settings, settings_or_exit
 from workers.settlement.drift import KINDS, Drift, Moved, about, add_payout, by_person, drifts, ledgers_of, unpaid
 from workers.settlement.keeper import RedisKeeper, StoreUnavailable
-from workers.settlement.ports import JournalRecord, PartitionMustStop, Watermark, WrongPartitionCount
+from workers.settlement.ports import (
+    JournalEndNotReached,
+    JournalRecord,
+    PartitionMustStop,
+    Watermark,
+    WrongPartitionCount,
+)
 from workers.settlement.takeover import Restored, StoreKeepsMoving, Terms, rebuild
 from workers.store import keeper_of
 
@@ -245,7 +251,7 @@ async def _rebuild_all(settings: Settings, partitions: Sequence[int], log: Kafka
             began = time.monotonic()
             try:
                 fields, by = await _rebuild(partition, counting, keeper, terms)
-            except (PartitionMustStop, StoreKeepsMoving) as fault:
+            except (PartitionMustStop, StoreKeepsMoving, JournalEndNotReached) as fault:
                 failed += 1
                 typer.echo(f"partition {partition}: not rebuilt: {fault}", err=True)
             else:
@@ -329,6 +335,8 @@ def with_both(settings: Settings, job: Callable[[KafkaLog, RedisKeeper], Awaitab
         typer.echo(f"YIDAN_KAFKA_BOOTSTRAP: {settings.kafka_bootstrap} cannot be used: {fault}", err=True)
     except StoreUnavailable as fault:
         typer.echo(f"YIDAN_REDIS_URL cannot be used: {fault}", err=True)
+    except JournalEndNotReached as hidden:
+        typer.echo(f"{hidden}: a transaction is open; look again later", err=True)
     return Exit.UNAVAILABLE
 
 

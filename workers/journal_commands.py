@@ -13,9 +13,10 @@ from contracts.topics import INPUTS, JOURNAL
 from workers.audit_commands import bar, with_both
 from workers.exits import Exit
 from workers.journal_file import BackupUnfit, KeptPartition, read_backup, writing
+from workers.kafka.connection import UNREACHABLE
 from workers.kafka.log import KafkaLog
 from workers.settings import Settings, settings_or_exit
-from workers.settlement.keeper import RedisKeeper
+from workers.settlement.keeper import RedisKeeper, StoreUnavailable
 from workers.settlement.ports import Fenced, OutcomeUnknown, Watermark
 from workers.settlement.records import Outgoing
 
@@ -87,6 +88,8 @@ async def _restore(
         if group != settings.group:
             raise CannotRestore(f"YIDAN_GROUP: the backup is of group {group}, not of {settings.group}")
         for one in kept.values():
+            if one.header.group != settings.group:
+                raise CannotRestore(f"YIDAN_GROUP: the journal is of group {one.header.group}, not of {settings.group}")
             if one.header.partitions != settings.partitions:
                 raise CannotRestore(f"YIDAN_PARTITIONS: the backup has {one.header.partitions}")
         for partition in range(settings.partitions):
@@ -98,11 +101,9 @@ async def _restore(
         with bar() as shown:
             task = shown.add_task("writing", total=len(kept))
             for partition, one in kept.items():
-                await _write(partition, one, log)
-                # A view of another journal may name the same batches at other offsets. None is right, and safe.
-                await keeper.unlink(keeper.key(partition))
+                await _write(partition, one, log, keeper)
                 shown.advance(task)
-    except (Fenced, OutcomeUnknown) as fault:
+    except (CannotRestore, Fenced, OutcomeUnknown, StoreUnavailable, *UNREACHABLE) as fault:
         typer.echo(f"restored in part: {fault}; stop the workers, make {JOURNAL} anew and restore again", err=True)
         return Exit.CHECK_FAILED
     typer.echo(f"{sum(len(one.fields) for one in kept.values()):,} fields of {len(kept)} partitions restored", err=True)
@@ -136,10 +137,19 @@ async def _check(partition: int, kept: KeptPartition | None, log: KafkaLog, keep
             )
 
 
-async def _write(partition: int, kept: KeptPartition, log: KafkaLog) -> None:
-    """Fields first, in transactions; the header in the last one. Without it no worker believes what is there."""
+async def _write(partition: int, kept: KeptPartition, log: KafkaLog, keeper: RedisKeeper) -> None:
+    """Fields first, in transactions; the header in the last one. Without it no worker believes what is there.
+
+    Whoever was born in the empty journal since it was looked at is fenced first, and has then left a trace.
+    """
     writer = await log.open_writer(partition)
     try:
+        bounds = await log.journal_bounds(partition)
+        if bounds.first != bounds.end:
+            raise CannotRestore(f"partition {partition} of {JOURNAL} is not empty any more: a worker has begun it")
+        # A view of another journal may name the same batches at other offsets. None is right, and safe. It goes first:
+        # without the store nothing is written.
+        await keeper.unlink(keeper.key(partition))
         fields = iter(kept.fields.items())
         while chunk := [Outgoing(name, value, []) for name, value in islice(fields, FIELDS_AT_ONCE)]:
             await writer.commit({JOURNAL: chunk}, kept.header.next_in)

@@ -6,6 +6,7 @@ what the store answers. So a desk never shows a year that the workers have left 
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 from contracts.journal import HEADER_KEY
 from contracts.pack import PackSet
@@ -15,8 +16,11 @@ from workers.desk.source import SourceUnfit
 from workers.kafka.log import KafkaLog
 from workers.settings import Settings
 from workers.settlement.keeper import RedisKeeper
-from workers.settlement.ports import Snapshot, Watermark
+from workers.settlement.ports import JournalEndNotReached, Snapshot, Watermark
 from workers.store import keeper_of
+
+LOOKS_MAX: Final = 3
+"""How often the journal's end is read for one answer while the store goes back under it."""
 
 
 class LiveSource:
@@ -28,12 +32,12 @@ class LiveSource:
         self._keeper = keeper
         self._log = log
         self._tails: dict[int, dict[str, tuple[int, bytes]]] = {}  # partition -> field -> (journal offset, value)
+        self._begins: dict[int, Watermark] = {}  # the store's last batch when each of them was read
         self._ends: dict[int, Watermark] = {}  # the last batch that each of them holds
 
     async def read(self, partition: int, names: Sequence[str]) -> dict[str, bytes | None]:
         """The values of these fields, all of one moment of the store."""
-        tail = await self._tail(partition)
-        snapshot = await self._snapshot(partition, names)
+        tail, snapshot = await self._both(partition, names)
         shown = self._watermark(partition, snapshot).offset
         found: dict[str, bytes | None] = {}
         for name, value in zip(names, snapshot.values, strict=True):
@@ -60,9 +64,24 @@ class LiveSource:
 
     async def as_of(self, partition: int) -> Watermark:
         """The last batch that shows in what is read now: the store's, or that of the journal's end at opening."""
-        await self._tail(partition)
-        shown = self._watermark(partition, await self._snapshot(partition, ()))
+        _, snapshot = await self._both(partition, ())
+        shown = self._watermark(partition, snapshot)
         return max(shown, self._ends[partition], key=lambda watermark: watermark.offset)
+
+    async def _both(self, partition: int, names: Sequence[str]) -> tuple[dict[str, tuple[int, bytes]], Snapshot]:
+        """The tail, and a snapshot that it may be laid over: nothing of the journal lies between the two.
+
+        A store that restarts stale while we are reading stands before the tail's beginning; one of another journal
+        stands nowhere in it. Then the tail is read again.
+        """
+        for _ in range(LOOKS_MAX):
+            tail = await self._tail(partition)
+            snapshot = await self._snapshot(partition, names)
+            shown, begun = self._watermark(partition, snapshot), self._begins[partition]
+            if shown.header.lineage == begun.header.lineage and shown.offset >= begun.offset:
+                return tail, snapshot
+            del self._tails[partition]
+        raise SourceUnfit(f"partition {partition}: the store goes back again and again; try again later")
 
     async def _snapshot(self, partition: int, names: Sequence[str]) -> Snapshot:
         return (await self._keeper.snapshots({partition: names}))[partition]
@@ -81,19 +100,23 @@ class LiveSource:
     async def _tail(self, partition: int) -> dict[str, tuple[int, bytes]]:
         """The fields that the journal holds beyond the store, read once."""
         if partition not in self._tails:
-            watermark = self._watermark(partition, await self._snapshot(partition, ()))
+            watermark = begun = self._watermark(partition, await self._snapshot(partition, ()))
             bounds = await self._log.journal_bounds(partition)
             if watermark.offset > bounds.end:
                 raise SourceUnfit(f"partition {partition}: the store is ahead of the journal; see the runbook")
             tail: dict[str, tuple[int, bytes]] = {}
-            async for records in self._log.read_journal(partition, watermark.offset, bounds.end):
-                for record in records:
-                    if record.key is None or record.value is None:
-                        continue
-                    if record.key == HEADER_KEY:
-                        watermark = Watermark(record.offset + 1, record.value)
-                    else:
-                        tail[record.key.decode()] = record.offset, record.value
+            try:
+                async for records in self._log.read_journal(partition, watermark.offset, bounds.end):
+                    for record in records:
+                        if record.key is None or record.value is None:
+                            continue
+                        if record.key == HEADER_KEY:
+                            watermark = Watermark(record.offset + 1, record.value)
+                        else:
+                            tail[record.key.decode()] = record.offset, record.value
+            except JournalEndNotReached as hidden:
+                raise SourceUnfit(f"{hidden}: a transaction is open; try again later") from hidden
+            self._begins[partition] = begun
             self._tails[partition], self._ends[partition] = tail, watermark
         return self._tails[partition]
 
