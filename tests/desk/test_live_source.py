@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from contracts.pack import PackSet
 from contracts.topics import JOURNAL
@@ -14,7 +15,9 @@ from workers.settlement.records import Outgoing
 
 
 def source(world: World) -> LiveSource:
-    settings = Settings(partitions=P, packs_dir=Path(), kafka_bootstrap="127.0.0.1:9092", redis_url="redis://127.0.0.1")
+    settings = Settings(
+        partitions=P, packs_dir=Path(), kafka_bootstrap="127.0.0.1:9092", redis_url=SecretStr("redis://127.0.0.1")
+    )
     return LiveSource(settings, PackSet([]), world.keeper, world.log)  # type: ignore[arg-type]
 
 

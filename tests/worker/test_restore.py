@@ -1,19 +1,22 @@
-"""`yidan journal restore` where something gives way in the middle of it."""
+"""`yidan journal restore` and `yidan rebuild` where something gives way in the middle of it."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from contracts.journal import Header, write_header
 from contracts.topics import INPUTS, JOURNAL
 from tests.settlement.memory import Broker, MemoryKeeper, MemoryLog
-from tests.settlement.world import P, TERMS
+from tests.settlement.world import TERMS, P
+from workers.audit_commands import _rebuild_all
 from workers.exits import Exit
 from workers.journal_commands import _restore
 from workers.journal_file import KeptPartition
 from workers.settings import Settings
 from workers.settlement.keeper import StoreUnavailable
+from workers.settlement.records import Outgoing
 from workers.settlement.takeover import take_over
 
 
@@ -44,11 +47,13 @@ def kept(group: str = "g") -> dict[int, KeptPartition]:
     return {number: KeptPartition({b"p|P1": b"{}"}, write_header(header)) for number in range(P)}
 
 
+def the_settings() -> Settings:
+    redis = SecretStr("redis://127.0.0.1")
+    return Settings(partitions=P, group="g", packs_dir=Path(), kafka_bootstrap="127.0.0.1:9092", redis_url=redis)
+
+
 async def restored(log: MemoryLog, store: Store, backup: dict[int, KeptPartition]) -> Exit:
-    settings = Settings(
-        partitions=P, group="g", packs_dir=Path(), kafka_bootstrap="127.0.0.1:9092", redis_url="redis://127.0.0.1"
-    )
-    return await _restore(settings, "g", backup, log, store)  # type: ignore[arg-type]
+    return await _restore(the_settings(), "g", backup, log, store)  # type: ignore[arg-type]
 
 
 async def test_a_journal_is_restored_whole():
@@ -82,3 +87,14 @@ async def test_a_journal_of_another_group_is_not_restored_whatever_the_file_is_c
     assert await restored(MemoryLog(broker), Store(), kept("another")) is Exit.CHECK_FAILED
     assert "the journal is of group another" in capsys.readouterr().err
     assert not broker.logs[JOURNAL, 0]
+
+
+async def test_a_journal_whose_end_is_hidden_holds_up_the_rebuild_of_its_own_partition_only(
+    capsys: pytest.CaptureFixture[str],
+):
+    broker, store = Broker(P), Store()
+    assert await restored(MemoryLog(broker), store, kept()) is Exit.OK
+    broker.write("somebody", broker.new_epoch("somebody"), JOURNAL, 0, [Outgoing(b"p|P1", b"{}", [])])
+    assert await _rebuild_all(the_settings(), (0, 1), MemoryLog(broker), store) is Exit.CHECK_FAILED  # type: ignore[arg-type]
+    assert "partition 0: not rebuilt" in capsys.readouterr().err
+    assert [*store.store.hashes] == [1]
