@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from contracts.events import TRACE_HEADER
 from workers.settings import EX_CONFIG
+from workers.settlement.emit import trace_of
 from workers.settlement.records import Incoming
 from workers.settlement.turn import Committed, NewBatch, SettlesBatch, Turn
 
@@ -86,10 +87,11 @@ class Traced:
         return traced
 
     def _begin(self, record: Incoming, begun: "dict[tuple[str, int], Span]") -> Incoming:
-        headers = {name: value.decode("ascii", "replace") for name, value in record.headers if value}
+        # Nothing else of the sender's: `tracestate` is free text, and OpenTelemetry logs and exports what it finds.
+        inbound = {name: value.decode() for name, value in trace_of(record)}
         span = self._tracer.start_span(
             "settle",
-            context=self._context.extract(headers),
+            context=self._context.extract(inbound),
             kind=self._kind,
             attributes={
                 "messaging.system": "kafka",

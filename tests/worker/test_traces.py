@@ -135,6 +135,16 @@ def test_a_span_names_nobody(spans, traced):
         assert str(SETTLED[name]) not in span.to_json()
 
 
+@pytest.mark.parametrize("state", [b"San Zhang 33010119900101123X", b"who=33010119900101123X"])
+def test_what_a_sender_writes_beside_the_trace_is_neither_logged_nor_exported(spans, traced, state, caplog):
+    new_batch = traced.around(batches)
+    result = settled(new_batch, record(7, VALUE, ("traceparent", TRACEPARENT), ("tracestate", state)))
+    traced.ended(Turn({0: Committed(result, {DISCHARGES: 8}, True)}))
+    (span,) = spans.get_finished_spans()
+    assert f"{span.context.trace_id:032x}" == TRACE
+    assert "33010119900101123X" not in span.to_json() + caplog.text
+
+
 def test_values_and_journal_are_the_same_bytes_with_spans_and_without(traced):
     plain = settled(batches, record(0, VALUE))
     under = settled(traced.around(batches), record(0, VALUE, ("traceparent", TRACEPARENT)))
