@@ -29,8 +29,12 @@ from typing import Literal
 from workers.rehearsal.answers import kafka_answers, redis_answers
 from workers.rehearsal.server import HOST, Program, RehearsalFailed, Server, new_folder
 
-KAFKA_PORT = 19092
-REDIS_PORT = 16379
+APART = int(os.environ.get("YIDAN_TEST_PORTS_APART", "0"))
+"""Added to the usual ports. Tests that run side by side keep apart with it: a server that is down for a while, on
+purpose, must find its port free when it comes back, or its clients would be answered by somebody else's."""
+
+KAFKA_PORT = 19092 + APART
+REDIS_PORT = 16379 + APART
 EMBEDDED_BROKER = "noida-db"
 REDIS_AT_LEAST = 7
 
