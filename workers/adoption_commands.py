@@ -10,8 +10,6 @@ from typing import Any, Final
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from contracts.pack import Pack
 from contracts.topics import PERSONS
@@ -26,7 +24,7 @@ from workers.desk.source import Source
 from workers.desk.table import aligned
 from workers.desk_commands import asking
 from workers.exits import Exit
-from workers.offline_commands import complain
+from workers.offline_commands import complain, progress_bar
 
 _STATES: Final = {"raised": "新增", "withdrawn": "撤回"}
 
@@ -105,15 +103,7 @@ def adopt_pack(order: AdoptOrder) -> Exit:
 
 async def _found(source: Source, order: AdoptOrder, known_at: str, come_to: _Sum) -> AsyncIterator[Adoption]:
     """Every adoption that may be sent, each added to the sum; a bar moves partition by partition on a terminal."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("partitions", total=source.partitions)
         for partition in range(source.partitions):
             async for adoption in adoptions(

@@ -193,8 +193,8 @@ def generate_county(settlements: int, persons: int, seed: int, *, to_kafka: bool
     return Exit.OK
 
 
-def with_progress(events: Iterable[bytes], settlements: int) -> Iterator[bytes]:
-    """The same events; a bar with count, rate and time left moves on standard error if that is a terminal."""
+def progress_bar() -> Progress:
+    """A bar with count, time spent and time left, on standard error if that is a terminal; it goes when it is done."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -203,7 +203,12 @@ def with_progress(events: Iterable[bytes], settlements: int) -> Iterator[bytes]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+
+
+def with_progress(events: Iterable[bytes], settlements: int) -> Iterator[bytes]:
+    """The same events; a bar with count, rate and time left moves on standard error if that is a terminal."""
+    with progress_bar() as progress:
         task = progress.add_task("events", total=settlements)
         count = 0
         for event in events:
