@@ -72,7 +72,8 @@ def apache_program(
         if (folder / "data" / "meta.properties").exists():
             return None
         name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        words = ["kafka.tools.StorageTool", "format", "--cluster-id", name, "--config", str(settings(folder))]
+        # One name in 64 begins with "-": only written with "=" it is not taken for an option.
+        words = ["kafka.tools.StorageTool", "format", f"--cluster-id={name}", "--config", str(settings(folder))]
         return [*run, *words, *format_words]
 
     def command(folder: Path, _port: int) -> Sequence[str]:
