@@ -1,36 +1,28 @@
 """The compose file can be trusted although no Docker is at hand: by its specification, by sense, by our settings."""
 
+import copy
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests import compose_rules as rules
+from tests.compose_rules import ROOT, RULES, Compose, Rule, dockerfile_faults
 from workers.settings import Settings, read_settings
 
-ROOT = Path(__file__).parents[1]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+COMPOSE = rules.read()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-KAFKA = sorted(name for name in SERVICES if re.fullmatch(r"kafka-\d", name))
-
-KEEPS_NOTHING = {"prometheus", "grafana", "kafka-exporter", "redis-exporter"}
-"""May be cut off at any moment: what they show, others hold."""
-
-each_service = pytest.mark.parametrize("name", SERVICES)
-
-
-def dependencies(service: dict[str, Any]) -> dict[str, str]:
-    """Which service it waits for, and for what."""
-    return {other: wish["condition"] for other, wish in service.get("depends_on", {}).items()}
-
-
-def seconds(duration: str) -> int:
-    assert duration.endswith("s")
-    return int(duration.removesuffix("s"))
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+PROMETHEUS = yaml.safe_load((ROOT / "ops/prometheus/prometheus.yml").read_text(encoding="utf-8"))
+JOBS = {job["job_name"]: job for job in PROMETHEUS["scrape_configs"]}
 
 
 def test_it_follows_the_compose_specification():
@@ -44,63 +36,125 @@ def test_it_follows_the_compose_specification():
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-@each_service
-def test_what_a_service_waits_for_exists_and_can_come_true(name):
-    for other, condition in dependencies(SERVICES[name]).items():
-        assert other in SERVICES
-        if condition == "service_healthy":
-            assert "healthcheck" in SERVICES[other], f"{other} never becomes healthy"
-        if condition == "service_completed_successfully":
-            assert not SERVICES[other].get("restart", "no").startswith(("always", "unless")), f"{other} never ends"
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_it_keeps_our_own_rules(rule):
+    assert list(rule(COMPOSE)) == []
 
 
-@each_service
-def test_every_image_is_pinned_to_a_version(name):
-    image = SERVICES[name]["image"]
-    assert re.fullmatch(r"[a-z0-9/_-]+:v?\d+\.\d+\.\d+", image), f"{image} may be another one tomorrow"
+def put(service: str, *path: str, value: Any) -> Callable[[Compose], None]:
+    """Sets one key of a service; None takes it away."""
+
+    def change(compose: Compose) -> None:
+        place = compose["services"][service]
+        for step in path[:-1]:
+            place = place[step]
+        if value is None:
+            del place[path[-1]]
+        else:
+            place[path[-1]] = value
+
+    return change
 
 
-def test_the_image_that_is_built_here_carries_our_version_and_starts_from_pinned_ones():
+BROKEN: list[tuple[Rule, Callable[[Compose], None]]] = [
+    (rules.waits_can_come_true, put("worker", "depends_on", "reddis", value={"condition": "service_healthy"})),
+    (rules.waits_can_come_true, put("redis", "healthcheck", value=None)),
+    (rules.waits_can_come_true, put("topics", "restart", value="unless-stopped")),
+    (rules.waits_can_come_true, put("grafana", "depends_on", "prometheus", "condition", value="service_started")),
+    (rules.everything_lasting_tells_its_health, put("grafana", "healthcheck", value=None)),
+    (rules.everything_lasting_tells_its_health, put("worker", "healthcheck", "timeout", value="20s")),
+    (rules.everything_lasting_tells_its_health, put("topics", "healthcheck", value=None)),
+    (rules.images_are_pinned, put("redis", "image", value="redis:7")),
+    (rules.everything_is_bounded, put("prometheus", "deploy", value=None)),
+    (rules.everything_is_bounded, put("worker", "deploy", "resources", "limits", "pids", value=None)),
+    (rules.everything_is_bounded, put("kafka-2", "environment", "KAFKA_HEAP_OPTS", value="-Xmx1g")),
+    (rules.everything_is_bounded, put("redis", "deploy", "resources", "limits", "memory", value="2g")),
+    (rules.nobody_has_a_right_too_many, put("grafana", "read_only", value=None)),
+    (rules.nobody_has_a_right_too_many, put("redis", "cap_drop", value=None)),
+    (rules.nobody_has_a_right_too_many, put("redis", "cap_add", value=["SETUID"])),
+    (rules.nobody_has_a_right_too_many, put("kafka-1", "security_opt", value=[])),
+    (rules.nobody_has_a_right_too_many, put("worker", "network_mode", value="host")),
+    (rules.ports_are_on_loopback_and_once, put("operate", "ports", value=["29465:9465"])),
+    (rules.ports_are_on_loopback_and_once, put("operate", "ports", value=["127.0.0.1:29090:9465"])),
+    (rules.ports_are_on_loopback_and_once, put("worker", "ports", value=["127.0.0.1:29464:9464"])),
+    (rules.mounts_are_there, put("grafana", "volumes", value=["./ops/graphana:/etc/grafana:ro"])),
+    (rules.mounts_are_there, put("grafana", "volumes", value=["./ops/grafana:/etc/grafana"])),
+    (rules.mounts_are_there, put("redis", "volumes", value=["rediss:/data"])),
+    (rules.what_ends_gently_is_given_the_time, put("kafka-3", "stop_grace_period", value="10s")),
+    (rules.what_ends_gently_is_given_the_time, put("worker", "environment", "YIDAN_DRAIN_TIMEOUT_S", value="40")),
+    (rules.persons_stay_out_of_the_logs, put("watch-audit", "entrypoint", value=["yidan"])),
+    (rules.what_is_looked_up_is_read, put("watch-exporter", "command", value=["--collector.textfile"])),
+    (rules.what_is_looked_up_is_read, put("watch-audit", "volumes", value=["./ops/watch:/watch:ro"])),
+    (rules.what_is_looked_up_is_read, put("watch-quarantine", "command", value=["quarantine", "list"])),
+    (rules.acknowledged_means_on_two_nodes, put("kafka-2", "environment", "KAFKA_MIN_INSYNC_REPLICAS", value="1")),
+    (rules.acknowledged_means_on_two_nodes, put("kafka-2", "environment", "KAFKA_NODE_ID", value="1")),
+    (rules.acknowledged_means_on_two_nodes, put("kafka-3", "ports", value=["127.0.0.1:29092:9092"])),
+    (
+        rules.acknowledged_means_on_two_nodes,
+        put("worker", "environment", "YIDAN_KAFKA_BOOTSTRAP", value="kafka-1:19092"),
+    ),
+    (rules.the_store_keeps_its_log_and_never_evicts, put("redis", "command", value=["redis-server"])),
+    (rules.workers_start_after_their_topics_and_in_pairs, put("worker", "deploy", "replicas", value=1)),
+    (rules.workers_start_after_their_topics_and_in_pairs, put("worker", "depends_on", "topics", value=None)),
+]
+
+
+@pytest.mark.parametrize(("rule", "change"), BROKEN, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_rule_speaks_of_a_copy_that_breaks_it(rule, change):
+    broken = copy.deepcopy(COMPOSE)
+    change(broken)
+    assert list(rule(broken)) != []
+
+
+def test_every_rule_has_been_seen_to_speak():
+    assert {rule for rule, _ in BROKEN} == set(RULES)
+
+
+# ── the image ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_image_that_is_built_here_carries_our_version():
     version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert version is not None
     assert {service["image"] for service in SERVICES.values() if "build" in service} == {f"yidan:{version[1]}"}
-    bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    assert len(bases) == 2
-    assert all(re.fullmatch(r"python:\d+\.\d+\.\d+-slim-[a-z]+", base) for base in bases)
+
+
+def test_the_dockerfile_ships_what_was_locked_and_nothing_that_builds():
+    assert list(dockerfile_faults(DOCKERFILE)) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        ("FROM python:3.11.13-slim-bookworm\n", "FROM python:3.11-slim-bookworm\n"),
+        ("FROM python:3.11.13-slim-bookworm\n", "FROM python:3.12.11-slim-bookworm\n"),
+        ("FROM python:3.11.13-slim-bookworm\n", ""),
+        ("USER 10001:10001", "USER yidan"),
+        ("USER 10001:10001", ""),
+        ("RUN pip uninstall --yes pip setuptools wheel", ""),
+        ("--without-pip ", ""),
+        ("--require-hashes --only-binary", "--only-binary"),
+        ('ENTRYPOINT ["yidan"]', "ENTRYPOINT yidan"),
+        ('CMD ["work"]', "CMD work"),
+        ("HEALTHCHECK", "LABEL"),
+        ("EXPOSE 9464 9465", "EXPOSE 8080"),
+        ("COPY --from=build /opt/yidan /opt/yidan", "COPY workers /opt/yidan"),
+        ("COPY contracts contracts", "ADD contracts contracts"),
+        ("RUN pip uninstall", "RUN apt-get update && pip uninstall"),
+    ],
+)
+def test_a_dockerfile_that_is_broken_is_found_out(said, instead):
+    assert said in DOCKERFILE
+    assert list(dockerfile_faults(DOCKERFILE.replace(said, instead, 1))) != []
 
 
 def test_what_the_dockerfile_copies_is_there_and_not_ignored():
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
     for source in " ".join(copied).split():
         assert (ROOT / source).exists()
         assert source in allowed, f"{source} does not reach the build"
-
-
-@each_service
-def test_ports_are_published_on_loopback_only_and_once(name):
-    taken = [port.split(":")[1] for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(taken) == len(set(taken))
-    for port in SERVICES[name].get("ports", []):
-        assert port.startswith("127.0.0.1:"), f"{port} is open to the network"
-        assert SERVICES[name].get("deploy", {}).get("replicas", 1) == 1, "two replicas cannot share a port"
-
-
-@each_service
-def test_mounted_files_are_in_the_repository_and_volumes_are_declared(name):
-    for mount in SERVICES[name].get("volumes", []):
-        source = mount.split(":")[0]
-        if source.startswith("."):
-            assert (ROOT / source).exists(), f"{source} would be made by Docker, empty and owned by root"
-            assert mount.endswith(":ro")
-        else:
-            assert source in COMPOSE["volumes"]
-
-
-@each_service
-def test_what_ends_gently_is_given_the_time_to(name):
-    if SERVICES[name].get("restart") == "unless-stopped" and name not in KEEPS_NOTHING:
-        assert seconds(SERVICES[name]["stop_grace_period"]) >= 30
+    assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if "build" in SERVICES[name]])
@@ -113,74 +167,35 @@ def test_the_workers_accept_the_settings_that_they_are_given(name, monkeypatch, 
         monkeypatch.setenv(key, value)
     settings = read_settings()
     assert settings.model_fields_set == {key.removeprefix("YIDAN_").lower() for key in given}
-    assert seconds(SERVICES["worker"]["stop_grace_period"]) > settings.drain_timeout_s, "killed before it has drained"
-    assert len(KAFKA) >= settings.replication_factor
-    for shared in (SERVICES["worker"]["healthcheck"]["test"][-1], (ROOT / "Dockerfile").read_text()):
-        assert str(settings.http_port) in shared
+    assert sum(bool(re.fullmatch(r"kafka-\d", other)) for other in SERVICES) >= settings.replication_factor
+    assert str(settings.http_port) in SERVICES["worker"]["healthcheck"]["test"][-1]
+    assert str(settings.operate_http_port) in SERVICES["operate"]["healthcheck"]["test"][-1]
 
 
-def test_acknowledged_means_on_two_nodes_and_no_topic_makes_itself():
-    assert len(KAFKA) == 3
-    for number, name in enumerate(KAFKA, start=1):
-        settings = SERVICES[name]["environment"]
-        assert settings["KAFKA_NODE_ID"] == str(number)
-        assert f"{number}@{name}:9093" in settings["KAFKA_CONTROLLER_QUORUM_VOTERS"].split(",")
-        assert settings["KAFKA_DEFAULT_REPLICATION_FACTOR"] == "3"
-        assert settings["KAFKA_MIN_INSYNC_REPLICAS"] == "2"
-        assert settings["KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR"] == "3"
-        assert settings["KAFKA_TRANSACTION_STATE_LOG_MIN_ISR"] == "2"
-        assert settings["KAFKA_UNCLEAN_LEADER_ELECTION_ENABLE"] == "false"
-        assert settings["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
-        published = SERVICES[name]["ports"][0].rpartition(":")[0]
-        assert f"LOOPBACK://{published}" in settings["KAFKA_ADVERTISED_LISTENERS"]
-        assert f"{name}:19092" in SERVICES["worker"]["environment"]["YIDAN_KAFKA_BOOTSTRAP"].split(",")
-
-
-def test_the_store_keeps_its_log_and_never_evicts():
-    command = SERVICES["redis"]["command"]
-    settings = dict(zip(command[1::2], command[2::2], strict=True))
-    assert settings["--appendonly"] == "yes"
-    assert settings["--appendfsync"] == "everysec"
-    assert settings["--maxmemory-policy"] == "noeviction"
-
-
-def test_the_workers_start_after_their_topics_and_run_in_pairs_without_rights():
-    worker = SERVICES["worker"]
-    assert worker["command"] == ["work"]
-    assert worker["deploy"]["replicas"] == 2
-    assert dependencies(worker)["topics"] == "service_completed_successfully"
-    for name in ("topics", "worker"):
-        assert SERVICES[name]["read_only"] is True
-        assert SERVICES[name]["cap_drop"] == ["ALL"]
+# ── who looks ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_prometheus_finds_every_replica_of_the_worker():
-    config = yaml.safe_load((ROOT / "ops/prometheus/prometheus.yml").read_text())
-    (job,) = [job for job in config["scrape_configs"] if job["job_name"] == "yidan"]
-    (found,) = job["dns_sd_configs"]
+    (found,) = JOBS["yidan"]["dns_sd_configs"]
     assert found["names"] == ["worker"]
     assert str(found["port"]) == SERVICES["worker"]["environment"]["YIDAN_HTTP_PORT"]
 
 
 def test_prometheus_finds_operate_where_it_listens():
-    config = yaml.safe_load((ROOT / "ops/prometheus/prometheus.yml").read_text())
-    (job,) = [job for job in config["scrape_configs"] if job["job_name"] == "yidan-operate"]
-    (found,) = job["dns_sd_configs"]
+    (found,) = JOBS["yidan-operate"]["dns_sd_configs"]
     assert set(found["names"]) <= set(SERVICES)
     assert found["port"] == Settings.model_fields["operate_http_port"].default
 
 
-def test_prometheus_reads_the_rules_and_asks_only_services_that_there_are():
-    config = yaml.safe_load((ROOT / "ops/prometheus/prometheus.yml").read_text())
-    assert config["rule_files"] == ["rules/*.yml"]
+def test_prometheus_reads_the_rules_and_asks_every_exporter_and_nobody_else():
+    assert PROMETHEUS["rule_files"] == ["rules/*.yml"]
     asked = {
         target.partition(":")[0]
-        for job in config["scrape_configs"]
+        for job in JOBS.values()
         for found in job.get("static_configs", [])
         for target in found["targets"]
     }
-    assert asked - {"127.0.0.1"} <= set(SERVICES)
-    assert {"kafka-exporter", "redis-exporter"} <= asked
+    assert asked - {"127.0.0.1"} == {name for name in SERVICES if name.endswith("-exporter")}
 
 
 def test_grafana_reads_its_figures_from_this_prometheus():
@@ -189,3 +204,58 @@ def test_grafana_reads_its_figures_from_this_prometheus():
     ]
     assert source["url"] == "http://prometheus:9090"
     assert source["uid"] == "prometheus"
+
+
+@pytest.fixture
+def looking(tmp_path: Path):
+    """Starts `watch.sh SECONDS yidan …` beside a program `yidan` that ends as told; ends it if the test has not."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(every: int, body: str) -> subprocess.Popen[str]:
+        program = tmp_path / "yidan"
+        program.write_text(f"#!/bin/sh\necho P330000000001\necho look >>{tmp_path}/looks\n{body}\n")
+        program.chmod(0o755)
+        watching = subprocess.Popen(
+            ["/bin/sh", str(ROOT / "ops/watch/watch.sh"), str(every), "yidan", "audit"],
+            env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(watching)
+        return watching
+
+    yield start
+    for watching in started:
+        if watching.poll() is None:
+            watching.kill()
+        watching.communicate()
+
+
+def looks(folder: Path, number: int) -> int:
+    """How often was looked, once it was `number` times or three seconds have passed."""
+    seen, deadline = 0, time.monotonic() + 3
+    while seen < number and time.monotonic() < deadline:
+        time.sleep(0.02)
+        seen = (folder / "looks").read_text().count("look") if (folder / "looks").exists() else 0
+    return seen
+
+
+@pytest.mark.parametrize("code", [0, 1, 69])
+def test_whoever_watches_looks_again_whatever_came_of_it_and_says_nothing_of_persons(code, looking, tmp_path):
+    watching = looking(0, f"exit {code}")
+    assert looks(tmp_path, 3) >= 3
+    watching.send_signal(signal.SIGTERM)
+    said, complained = watching.communicate(timeout=3)
+    assert said == ""
+    assert ("could not look (exit 69)" in complained) == (code == 69)
+    assert "P33" not in complained
+
+
+@pytest.mark.parametrize("body", ["exec sleep 60", "exit 0"], ids=["in a look", "between two"])
+def test_whoever_watches_ends_at_once_when_told_to(body, looking, tmp_path):
+    watching = looking(60, body)
+    assert looks(tmp_path, 1) == 1
+    watching.send_signal(signal.SIGTERM)
+    watching.communicate(timeout=3)
+    assert watching.returncode == 0
