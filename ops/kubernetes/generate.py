@@ -2,8 +2,8 @@
 
     .venv/bin/python ops/kubernetes/generate.py
 
-Kustomize can neither put a file's contents into a resource nor list a folder. The sources stay `ops/prometheus/rules` and
-`ops/grafana/dashboards`; a test says when this must be run again.
+Kustomize can neither put a file's contents into a resource nor list a folder. The sources stay `ops/prometheus/rules`
+and `ops/grafana/dashboards`; a test says when this must be run again.
 """
 
 from pathlib import Path
