@@ -2,8 +2,8 @@
 
 A cluster drops a field that it does not know without a word, so a typing error would be a rule that nobody keeps.
 Sources: the API reference of the Prometheus operator (`monitoring.coreos.com/v1`, 0.80) and KEDA's documentation
-(`keda.sh/v1alpha1`, 2.17: ScaledObject, TriggerAuthentication, the Kafka trigger). What is missing is added after a look
-at those.
+(`keda.sh/v1alpha1`, 2.17: ScaledObject, TriggerAuthentication, the Kafka trigger). What is missing is added after a
+look at those.
 """
 
 from typing import Any, Final

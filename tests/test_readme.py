@@ -125,11 +125,6 @@ def test_the_settings_are_those_of_the_worker():
     assert {row[0].strip("`"): row[1].strip("`") for row in table("settings")} == defaults
 
 
-def test_what_is_said_to_be_missing_is_missing():
-    for folder in ("ops/kubernetes",):
-        assert not (ROOT / folder).exists(), f"{folder} is there: say so in the README"
-
-
 def test_every_link_leads_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
