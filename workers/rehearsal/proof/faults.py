@@ -20,7 +20,14 @@ from workers.rehearsal.proof.proxy import (
     TXN_OFFSET_COMMIT,
     Cut,
 )
-from workers.rehearsal.proof.servers import PATIENCE, Servers, Worker, up_again
+from workers.rehearsal.proof.servers import (
+    PATIENCE,
+    Servers,
+    Worker,
+    group_answers,
+    settings_past_the_proxies,
+    up_again,
+)
 
 SNAPSHOT_EVERY: Final = 1_000
 """Settlements."""
@@ -30,6 +37,10 @@ SNAPSHOT_MARGIN: Final = 500
 
 TRAP_SECONDS_MAX: Final = 12.0
 STALL_SECONDS: Final = 5.0
+
+ANSWERS_TO_BE_WELL: Final = 8
+REFUSALS_TO_BE_ILL: Final = 8
+"""A second apart, or as long as an answer is waited for: loading takes a broker less than two."""
 
 CUTS: Final = (
     *((END_TXN, cut) for cut in (Cut.REQUEST_IS_LOST, Cut.ANSWER_IS_LOST, Cut.ANSWER_IS_LOST, Cut.REQUEST_IS_LATE)),
@@ -60,6 +71,7 @@ class Harm:
         self._eye = eye
         self._chance = chance
         self._errands: set[asyncio.Task[None]] = set()
+        self._broker_held = asyncio.Lock()
         self._snapshots: deque[tuple[int, Path]] = deque()
         self._acts: dict[Fault, Callable[[], Awaitable[bool]]] = {
             Fault.WORKER_KILLED: self._kill_worker,
@@ -171,10 +183,36 @@ class Harm:
     # ── the broker, and transactions ──────────────────────────────────────────────────────────────────────────
 
     async def _kill_broker(self) -> bool:
-        await self._hurt.broker.kill()
-        await asyncio.sleep(self._chance.uniform(0.0, 2.0))
-        await up_again(self._hurt.broker)
+        away = self._chance.uniform(0.0, 2.0)
+        async with self._broker_held:
+            await self._hurt.broker.kill()
+            await asyncio.sleep(away)
+            await up_again(self._hurt.broker)
+        self._errand(self._watch_group())
         return self._counted(Fault.BROKER_KILLED)
+
+    async def _watch_group(self) -> None:
+        """Restarts a broker that has come back and cannot read its own log of groups, as an operator must.
+
+        Apache Kafka 4.1.1 now and then meets writes while it loads that log after a kill, gives it up ("failed to load
+        metadata from __consumer_offsets") and answers that it is not the coordinator until it is started again. No
+        worker can mend that: the group has nobody to ask.
+        """
+        settings = settings_past_the_proxies(self._hurt, self._plan.partitions)
+        well = ill = 0
+        while well < ANSWERS_TO_BE_WELL:
+            await asyncio.sleep(1.0)
+            if await group_answers(settings):
+                well, ill = well + 1, 0
+                continue
+            well, ill = 0, ill + 1
+            if ill < REFUSALS_TO_BE_ILL:
+                continue
+            async with self._broker_held:
+                await self._hurt.broker.kill()
+                await up_again(self._hurt.broker)
+            self.ways["Kafka: started once more, as it could not read its groups after a kill"] += 1
+            ill = 0
 
     async def _cut_commit(self) -> bool:
         api, cut = self._chance.choice(CUTS)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
@@ -28,6 +30,7 @@ that connections get by themselves: whoever is killed must find his own free whe
 
 RESTARTS_MAX: Final = 3
 RESTART_AGAIN_SECONDS: Final = 2.0
+GROUP_SECONDS_MAX: Final = 3.0
 
 PATIENCE: Final[Mapping[str, float]] = {
     "session_timeout_s": 4.0,
@@ -109,6 +112,21 @@ class Servers:
         await self.store.kill()
         await asyncio.to_thread(_lay_down, self.store.folder, snapshot)
         await up_again(self.store)
+
+
+async def group_answers(settings: Settings) -> bool:
+    """Whether the broker, asked past the proxies, can say what the workers' group has consumed."""
+    try:
+        async with asyncio.timeout(GROUP_SECONDS_MAX):
+            admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+            try:
+                await admin.start()
+                await admin.list_consumer_group_offsets(settings.group)
+            finally:
+                await admin.close()
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    return True
 
 
 async def up_again(server: Server) -> None:
