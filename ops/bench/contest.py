@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,8 +119,8 @@ def settings_of(stack: LocalStack) -> Settings:
     )
 
 
-async def start(who: Contestant, settings: Settings, log: Path) -> asyncio.subprocess.Process:
-    """The contestant's process. It ends with ours at the latest when its servers do."""
+def environment(settings: Settings, seed: int, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a process of the contest is told, and nothing of ours that it was not meant to hear."""
     told = {
         "YIDAN_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
         "YIDAN_REDIS_URL": settings.redis_url.get_secret_value(),
@@ -131,13 +131,20 @@ async def start(who: Contestant, settings: Settings, log: Path) -> asyncio.subpr
         "YIDAN_LOG_LEVEL": "warning",
         "YIDAN_JOURNAL_FROM_START": "true",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{PEERS.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-        "YIDAN_BENCH_SEED": str(who.seed),
+        "YIDAN_BENCH_SEED": str(seed),
     }
     others = {name: value for name, value in os.environ.items() if not name.startswith("YIDAN_")}
+    return {**others, **told, **(more or {})}
+
+
+async def start(
+    who: Contestant, settings: Settings, log: Path, more: Mapping[str, str] | None = None
+) -> asyncio.subprocess.Process:
+    """The contestant's process, with further settings. It ends with ours at the latest when its servers do."""
     command = [str(PEERS / who.command[0]), *who.command[1:]] if who.command else ["-m", "workers", "work"]
     with log.open("wb") as said:
         return await asyncio.create_subprocess_exec(
-            sys.executable, *command, env={**others, **told}, cwd=ROOT, stdout=said, stderr=said
+            sys.executable, *command, env=environment(settings, who.seed, more), cwd=ROOT, stdout=said, stderr=said
         )
 
 

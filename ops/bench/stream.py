@@ -5,6 +5,7 @@ and every ledger is known. No message comes twice and none is broken: what a con
 """
 
 import re
+from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
@@ -16,6 +17,9 @@ from workers.settlement.pipeline import Batch
 from workers.settlement.records import Incoming, Outgoing
 
 PARTITIONS: Final = 4
+TEMPLATES: Final = 2_000
+"""Bills from which those of any number of persons are made."""
+
 SAMPLE: Final = 400
 """Settlements from which the limit takes its outputs."""
 
@@ -46,6 +50,19 @@ def cold(count: int, seed: int) -> list[Keyed]:
 def warm(first: list[Keyed]) -> list[Keyed]:
     """The next settlement of each of those persons."""
     return [(key, _IDS.sub(rb'"\1":"\2W"', event)) for key, event in first]
+
+
+def settlements(templates: list[Keyed], persons: Iterable[int], nth: int) -> list[Keyed]:
+    """A settlement of each of some persons, the `nth` of each: as many persons as are wanted from a few bills."""
+    made = []
+    for number in persons:
+        held, event = templates[number % len(templates)]
+        key = b"Q%014d" % number
+        event = event.replace(held, key)
+        for name in (b'"msgid":"', b'"setl_id":"', b'"mdtrt_id":"'):
+            event = event.replace(name, name + b"%d-%d-" % (number, nth), 1)
+        made.append((key, event))
+    return made
 
 
 def outputs(seed: int) -> tuple[list[list[Outgoing]], list[Outgoing]]:

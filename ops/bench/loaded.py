@@ -1,0 +1,297 @@
+"""A worker under a planned load: its servers, its maximum, and what the three processes and the servers spend on it."""
+
+import asyncio
+import json
+import re
+import sys
+import time
+import urllib.request
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from contest import (
+    CONTESTANTS,
+    PEERS,
+    ROOT,
+    Contestant,
+    cpu_seconds,
+    end,
+    environment,
+    fill,
+    progress_of,
+    settings_of,
+    start,
+    watched,
+)
+from open_loop import WARMING_SECONDS, Load, quantile
+from stream import TEMPLATES, cold, settlements
+
+from workers.kafka.topics import apply_topics
+from workers.rehearsal.apache import free_port
+from workers.rehearsal.server import HOST, RehearsalFailed
+from workers.rehearsal.stack import LocalStack, local_stack
+from workers.settings import Settings
+
+LOW: Final = 0.1
+HALF: Final = 0.5
+LOADS: Final = (LOW, 0.25, HALF, 0.75)
+"""Shares of the maximum."""
+
+WARMING: Final = 8_000
+"""Settlements before anything is measured: a JVM that has just started compiles as it goes."""
+
+PATIENCE_SECONDS: Final = 5.0
+"""After the last settlement was to be sent. What has not come by then counts as missing."""
+
+READY_SECONDS_MAX: Final = 40.0
+PHASES: Final = ("read", "settle", "commit", "apply")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A way of making batches: the settings that differ, and how many settlements show its maximum."""
+
+    name: str
+    what: str
+    told: Mapping[str, str]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Processor seconds of worker, broker and store since they began, and the worker's counters."""
+
+    worker: float
+    broker: float
+    store: float
+    counted: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A load, or a maximum (which has no waits): microseconds of processor a settlement, settlements in a batch."""
+
+    variant: str
+    share: float
+    settlements: int
+    rate: float
+    worker: float
+    broker: float = 0.0
+    store: float = 0.0
+    batch: float = 0.0
+    turns: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds of a turn, by phase."""
+    waits: tuple[float, ...] = ()
+    """Seconds, in rising order."""
+    missing: int = 0
+    sender_ms: float = 0.0
+    """How late the sender itself was, at its 99th percentile."""
+
+    @property
+    def at(self) -> str:
+        """As a row's name has it."""
+        return f"{self.share * 100:.0f}" if self.waits else "maximum"
+
+    def ms(self, share: float) -> float:
+        """A quantile of the waits, in milliseconds."""
+        return quantile(self.waits, share) * 1e3
+
+    def detail(self) -> str:
+        """As a row tells it."""
+        if not self.waits:
+            return "a topic full of settlements"
+        waits = " ".join(
+            f"{name}={self.ms(share):.1f}ms" for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))
+        )
+        turns = " ".join(f"{phase}={self.turns[phase]:.1f}ms" for phase in PHASES)
+        return (
+            f"{waits} batch={self.batch:.1f} turn: {turns} broker_us={self.broker:.0f} store_us={self.store:.0f} "
+            f"missing={self.missing} sender_late_p99={self.sender_ms:.1f}ms"
+        )
+
+    def cells(self) -> tuple[str, ...]:
+        """As the table shows it."""
+        if not self.waits:
+            return (self.variant, "full", f"{self.rate:,.0f}", "", "", "", "", f"{self.worker:.0f}", "", "", "")
+        waits = (f"{self.ms(share):.1f}" for share in (0.5, 0.99, 0.999))
+        turns = " ".join(f"{phase} {self.turns[phase]:.1f}" for phase in PHASES)
+        spent = (f"{each:.0f}" for each in (self.worker, self.broker, self.store))
+        lost = f" MISSING {self.missing}" if self.missing else ""
+        load = f"{self.share:.0%}"
+        return (self.variant, load, f"{self.rate:,.0f}", *waits, f"{self.batch:.1f}", *spent, turns + lost)
+
+
+@dataclass(slots=True)
+class Worker:
+    """A worker's process and its page."""
+
+    process: Process
+    port: int
+
+    async def page(self, name: str) -> str:
+        """What it answers."""
+        return await asyncio.to_thread(_page, f"http://{HOST}:{self.port}/{name}")
+
+    async def ready(self) -> None:
+        """Waits until every partition is held."""
+        until = time.monotonic() + READY_SECONDS_MAX
+        while time.monotonic() < until:
+            try:
+                await self.page("readyz")
+            except OSError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+        raise RehearsalFailed(f"the worker is not ready after {READY_SECONDS_MAX:.0f} s")
+
+
+class Bench:
+    """One broker and one store for the whole run; one worker at a time."""
+
+    def __init__(self, stack: LocalStack, settings: Settings, seed: int) -> None:
+        self._stack = stack
+        self._settings = settings
+        self._seed = seed
+        self._yidan: Contestant = next(who for who in CONTESTANTS if who.name == "yidan")
+        self._filled = 0
+        self._nth = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def on_new_servers(cls, seed: int) -> AsyncIterator[Self]:
+        """With the topics made."""
+        async with local_stack() as stack:
+            settings = settings_of(stack)
+            await apply_topics(settings)
+            yield cls(stack, settings, seed)
+
+    async def warm_up(self) -> None:
+        """Makes persons known, and lets the broker find its pace."""
+        await self.maximum(Variant("warming up", "", {}, WARMING))
+
+    async def maximum(self, variant: Variant) -> Measured:
+        """The pace through a full topic, from a worker that starts on it."""
+        events = settlements(cold(TEMPLATES, self._seed), range(variant.most), self._next())
+        await fill(self._settings, events)
+        process = await start(self._yidan, self._settings, self._log, variant.told)
+        try:
+            async with progress_of(self._yidan, self._settings) as progress:
+                pace = await watched(self._yidan, process, progress, self._filled, self._filled + len(events))
+        finally:
+            await end(process)
+        self._filled += len(events)
+        sys.stderr.write(f"{variant.name}: at most {pace.per_second:,.0f}/s\n")
+        return Measured(variant.name, 1.0, pace.settlements, pace.per_second, pace.microseconds)
+
+    @asynccontextmanager
+    async def working(self, variant: Variant) -> AsyncIterator[Worker]:
+        """A worker that holds every partition."""
+        port = free_port()
+        process = await start(self._yidan, self._settings, self._log, {**variant.told, "YIDAN_HTTP_PORT": str(port)})
+        try:
+            worker = Worker(process, port)
+            await worker.ready()
+            yield worker
+        finally:
+            await end(process)
+
+    async def loaded(self, worker: Worker, variant: Variant, full: float, share: float, seconds: float) -> Measured:
+        """A share of the full rate, sent and received by processes of their own."""
+        load = Load(full * share, seconds + WARMING_SECONDS, self._next(), self._seed)
+        receiver = await self._beside("receiver.py", load.written(), str(PATIENCE_SECONDS))
+        sender = await self._beside("sender.py", load.written())
+        begin = time.monotonic() + 0.2
+        for process in (receiver, sender):
+            assert process.stdin is not None
+            process.stdin.write(f"{begin}\n".encode())
+        await asyncio.sleep(begin + WARMING_SECONDS - time.monotonic())
+        before = await self._spent(worker)
+        (said, _), (received, _) = await asyncio.gather(sender.communicate(), receiver.communicate())
+        after = await self._spent(worker)
+        self._filled += load.count
+        came = json.loads(received)
+        if came["twice"]:
+            raise RehearsalFailed(f"{came['twice']} payouts came twice")
+        waits = sorted(each for each in came["seconds"] if each is not None)
+        found = _measured(variant.name, share, load, before, after, waits, len(came["seconds"]), json.loads(said))
+        sys.stderr.write(f"{variant.name}: {share:.0%} {found.rate:,.0f}/s p50 {found.ms(0.5):.1f} ms\n")
+        return found
+
+    def _next(self) -> int:
+        self._nth += 1
+        return self._nth
+
+    @property
+    def _log(self) -> Any:
+        return self._stack.folder / "contestant.log"
+
+    async def _beside(self, script: str, *words: str) -> Process:
+        """A process of the load, once it says that it is ready."""
+        told = environment(self._settings, self._seed)
+        command = (sys.executable, str(PEERS / script), *words)
+        process = await asyncio.create_subprocess_exec(
+            *command, env=told, cwd=ROOT, stdin=PIPE, stdout=PIPE, limit=1 << 26
+        )
+        assert process.stdout is not None
+        if await process.stdout.readline() != b"ready\n":
+            raise RehearsalFailed(f"{script} did not start")
+        return process
+
+    async def _spent(self, worker: Worker) -> Spent:
+        counted = _counters(await worker.page("metrics"))
+        pids = (worker.process.pid, self._stack.broker.pid, self._stack.store.pid)
+        return Spent(*(cpu_seconds(pid) for pid in pids), counted)
+
+
+def _measured(
+    variant: str,
+    share: float,
+    load: Load,
+    before: Spent,
+    after: Spent,
+    waits: list[float],
+    asked: int,
+    sender: Mapping[str, float],
+) -> Measured:
+    grown = {name: after.counted[name] - value for name, value in before.counted.items()}
+    count = grown["batch_records_sum"]
+    turns = {
+        phase: grown[f"turn_seconds_sum {phase}"] / max(1.0, grown[f"turn_seconds_count {phase}"]) * 1e3
+        for phase in PHASES
+    }
+    spent = (getattr(after, name) - getattr(before, name) for name in ("worker", "broker", "store"))
+    worker, broker, store = (seconds / count * 1e6 for seconds in spent)
+    batch = count / grown["batch_records_count"]
+    missing = asked - len(waits)
+    return Measured(
+        variant,
+        share,
+        asked,
+        load.rate,
+        worker,
+        broker,
+        store,
+        batch,
+        turns,
+        tuple(waits),
+        missing,
+        sender["late_p99_ms"],
+    )
+
+
+_COUNTER: Final = re.compile(
+    r'^yidan_((?:batch_records|turn_seconds)_(?:sum|count))(?:\{phase="(\w+)"\})? (\S+)$', re.M
+)
+
+
+def _counters(page: str) -> dict[str, float]:
+    """Sums and counts of batches and of the phases of a turn."""
+    return {f"{name} {phase}".strip(): float(value) for name, phase, value in _COUNTER.findall(page)}
+
+
+def _page(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=5) as answer:
+        return str(answer.read().decode())
