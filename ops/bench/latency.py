@@ -4,9 +4,9 @@
     .venv/bin/python ops/bench/latency.py --no-row      nothing written
     .venv/bin/python ops/bench/latency.py --rate 2000   loads in parts of this rate, in place of a maximum found first
 
-On Apache Kafka and Redis where they are here. First the worker's maximum is found, a topic full of settlements; then it
-is given parts of that by an open loop (`open_loop.py`), and a third process reads the payouts as a fund would, committed
-ones only. Time is from the moment when a settlement was meant to be sent to the moment when its payout was in the
+On Apache Kafka and Redis where they are here. First the maximum is found: what comes out of the worker when an open loop
+(`open_loop.py`) sends more than it can take and a third process reads the payouts as a fund would, committed ones only.
+Then it is given parts of that. Time is from the moment when a settlement was meant to be sent to the moment when its payout was in the
 reader's hands, so sender, broker, worker and reader are all in it, and all share the processors of one machine.
 Then the same with batches of one, and with large batches that wait to fill. Ends with 1 where the target is missed.
 """
@@ -36,11 +36,11 @@ P99_MS: Final = 120.0
 MOST: Final = 20_000
 """Settlements by which the maximum is found."""
 
-SHIPPED: Final = Variant("shipped", "as it ships: what has come, at most 500; 10 ms where little has", {}, MOST)
+SHIPPED: Final = Variant("shipped", "what has come, at most 500; a short linger where little has", {}, MOST)
 OTHERS: Final = (
     Variant("one", "batches of one", {"YIDAN_DISCHARGES_BATCH_MAX": "1", "YIDAN_LINGER_MS": "0"}, MOST // 20),
-    Variant("no_linger", "what has come, without a linger", {"YIDAN_LINGER_MS": "0"}, MOST),
-    Variant("large", "batches that wait 200 ms to fill", {"YIDAN_LINGER_MS": "200"}, MOST),
+    Variant("no_linger", "what has come, at once", {"YIDAN_LINGER_MS": "0"}, MOST // 2),
+    Variant("large", "batches that wait 200 ms to fill", {"YIDAN_LINGER_MS": "200"}, MOST // 2),
 )
 
 
@@ -49,21 +49,20 @@ async def measured(rate: float | None, seconds: float, seed: int, alone: bool) -
     found: list[Measured] = []
     async with Bench.on_new_servers(seed) as bench:
         await bench.warm_up()
-        top = await bench.maximum(SHIPPED)
-        found.append(top)
-        full = rate or top.rate
+        found.append(top := await bench.maximum(SHIPPED))
         async with bench.working(SHIPPED) as worker:
+            found.append(most := await bench.sustained(worker, SHIPPED, top.rate))
+            full = rate or most.rate
             for share in LOADS:
-                found.append(await bench.loaded(worker, SHIPPED, full, share, seconds))
+                # The load of the target is given twice the time: its 99.9th percentile wants settlements.
+                time_given = seconds * (2 if share == HALF else 1)
+                found.append(await bench.loaded(worker, SHIPPED, full, share, time_given))
         for variant in () if alone else OTHERS:
-            most = await bench.maximum(variant)
-            found.append(most)
+            found.append(most := await bench.maximum(variant))
+            # What cannot keep up with a load at all is given half of what it can.
+            within = [share for share in (LOW, HALF) if share * full < most.rate] or [most.rate / full / 2]
             async with bench.working(variant) as worker:
-                for share in (LOW, HALF):
-                    if most.rate > share * full:
-                        found.append(await bench.loaded(worker, variant, full, share, seconds))
-                    else:
-                        sys.stderr.write(f"{variant.name}: {share:.0%} is more than it can\n")
+                found += [await bench.loaded(worker, variant, full, share, seconds) for share in within]
     return found
 
 
@@ -96,7 +95,7 @@ def drawn(found: Sequence[Measured], on: str) -> str:
     return curves(
         "From a settlement's sending to a fund's receipt, and the size of a batch, by load",
         f"{machine()}, commit {commit()}, servers {on}; open loop, read_committed",
-        "load, % of the maximum",
+        "load, % of the most that goes through",
         across,
         [
             Curve("p50, ms", [each.ms(0.5) for each in points], "#1f6f8b"),
@@ -111,14 +110,14 @@ def verdict(found: Sequence[Measured]) -> tuple[str, bool]:
     half = next(each for each in found if each.variant == SHIPPED.name and each.share == HALF and each.waits)
     p50, p99 = half.ms(0.5), half.ms(0.99)
     met = p50 <= P50_MS and p99 <= P99_MS and not half.missing
-    words = f"at half the maximum: p50 {p50:.1f} ms (wanted {P50_MS:g}), p99 {p99:.1f} ms (wanted {P99_MS:g})"
-    return f"{words}: {'met' if met else 'NOT MET'}", met
+    words = f"at half the maximum, {half.rate:,.0f}/s: p50 {p50:.1f} ms (wanted {P50_MS:g})"
+    return f"{words}, p99 {p99:.1f} ms (wanted {P99_MS:g}): {'met' if met else 'NOT MET'}", met
 
 
 def main() -> int:
     """Measure, print, append, draw."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=12.0, help="of each load")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each load")
     parser.add_argument("--rate", type=float, help="settlements a second that count as the maximum")
     parser.add_argument("--alone", action="store_true", help="the worker as it ships, no variants")
     parser.add_argument("--seed", type=int, default=1)

@@ -7,15 +7,17 @@ import sys
 import time
 import urllib.request
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, Self
 
 from contest import (
     CONTESTANTS,
     PEERS,
     ROOT,
+    TICKS,
     Contestant,
     cpu_seconds,
     end,
@@ -40,8 +42,14 @@ HALF: Final = 0.5
 LOADS: Final = (LOW, 0.25, HALF, 0.75)
 """Shares of the maximum."""
 
-WARMING: Final = 8_000
-"""Settlements before anything is measured: a JVM that has just started compiles as it goes."""
+WARMING: Final = (8_000, 12_000)
+WARMING_LOAD_SECONDS: Final = 8.0
+"""What comes before anything is measured, full topics and a load: a JVM that has just started compiles as it goes, and
+takes three times the processor for the same."""
+
+OVERLOAD: Final = 1.2
+OVERLOAD_SECONDS: Final = 5.0
+"""What finds the maximum with everything beside it: so much of a full topic's rate, for so long."""
 
 PATIENCE_SECONDS: Final = 5.0
 """After the last settlement was to be sent. What has not come by then counts as missing."""
@@ -62,11 +70,12 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Processor seconds of worker, broker and store since they began, and the worker's counters."""
+    """Processor seconds of worker, broker, store and the whole machine since they began, and the worker's counters."""
 
     worker: float
     broker: float
     store: float
+    machine: float
     counted: Mapping[str, float]
 
 
@@ -87,13 +96,19 @@ class Measured:
     waits: tuple[float, ...] = ()
     """Seconds, in rising order."""
     missing: int = 0
+    beside: float = 0.0
+    """Microseconds of processor a settlement of sender and reader."""
     sender_ms: float = 0.0
     """How late the sender itself was, at its 99th percentile."""
+    others: float = 0.0
+    """Processors that somebody else kept busy meanwhile."""
 
     @property
     def at(self) -> str:
         """As a row's name has it."""
-        return f"{self.share * 100:.0f}" if self.waits else "maximum"
+        if self.waits:
+            return f"{self.share * 100:.0f}"
+        return "sustained" if self.beside else "maximum"
 
     def ms(self, share: float) -> float:
         """A quantile of the waits, in milliseconds."""
@@ -102,20 +117,22 @@ class Measured:
     def detail(self) -> str:
         """As a row tells it."""
         if not self.waits:
-            return "a topic full of settlements"
+            return "under too much, sender and reader beside" if self.beside else "a topic full of settlements"
         waits = " ".join(
             f"{name}={self.ms(share):.1f}ms" for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))
         )
         turns = " ".join(f"{phase}={self.turns[phase]:.1f}ms" for phase in PHASES)
         return (
             f"{waits} batch={self.batch:.1f} turn: {turns} broker_us={self.broker:.0f} store_us={self.store:.0f} "
-            f"missing={self.missing} sender_late_p99={self.sender_ms:.1f}ms"
+            f"sender_and_reader_us={self.beside:.0f} "
+            f"missing={self.missing} sender_late_p99={self.sender_ms:.1f}ms cores_of_others={self.others:.2f}"
         )
 
     def cells(self) -> tuple[str, ...]:
         """As the table shows it."""
         if not self.waits:
-            return (self.variant, "full", f"{self.rate:,.0f}", "", "", "", "", f"{self.worker:.0f}", "", "", "")
+            kind = "most" if self.beside else "full"
+            return (self.variant, kind, f"{self.rate:,.0f}", "", "", "", "", f"{self.worker:.0f}", "", "", "")
         waits = (f"{self.ms(share):.1f}" for share in (0.5, 0.99, 0.999))
         turns = " ".join(f"{phase} {self.turns[phase]:.1f}" for phase in PHASES)
         spent = (f"{each:.0f}" for each in (self.worker, self.broker, self.store))
@@ -170,7 +187,10 @@ class Bench:
 
     async def warm_up(self) -> None:
         """Makes persons known, and lets the broker find its pace."""
-        await self.maximum(Variant("warming up", "", {}, WARMING))
+        for most in WARMING:
+            pace = await self.maximum(variant := Variant("warming up", "", {}, most))
+        async with self.working(variant) as worker:
+            await self.loaded(worker, variant, pace.rate, HALF, WARMING_LOAD_SECONDS)
 
     async def maximum(self, variant: Variant) -> Measured:
         """The pace through a full topic, from a worker that starts on it."""
@@ -185,6 +205,23 @@ class Bench:
         self._filled += len(events)
         sys.stderr.write(f"{variant.name}: at most {pace.per_second:,.0f}/s\n")
         return Measured(variant.name, 1.0, pace.settlements, pace.per_second, pace.microseconds)
+
+    async def sustained(self, worker: Worker, variant: Variant, full: float) -> Measured:
+        """The most that goes through with sender and reader beside: what comes out under more than that."""
+        load = Load(full * OVERLOAD, OVERLOAD_SECONDS + WARMING_SECONDS, self._next(), self._seed)
+        receiver = await self._beside("receiver.py", load.written(), str(OVERLOAD_SECONDS * 2))
+        sender = await self._beside("sender.py", load.written())
+        begin = self._begin(receiver, sender)
+        await asyncio.sleep(begin + WARMING_SECONDS - time.monotonic())
+        before, since = await self._spent(worker), time.monotonic()
+        await asyncio.sleep(OVERLOAD_SECONDS)
+        after, seconds = await self._spent(worker), time.monotonic() - since
+        await asyncio.gather(sender.communicate(), receiver.communicate())
+        self._filled += load.count
+        settled = after.counted["batch_records_sum"] - before.counted["batch_records_sum"]
+        sys.stderr.write(f"{variant.name}: {settled / seconds:,.0f}/s with sender and reader beside\n")
+        worker_us = (after.worker - before.worker) / settled * 1e6
+        return Measured(variant.name, 1.0, round(settled), settled / seconds, worker_us, beside=1.0)
 
     @asynccontextmanager
     async def working(self, variant: Variant) -> AsyncIterator[Worker]:
@@ -203,22 +240,31 @@ class Bench:
         load = Load(full * share, seconds + WARMING_SECONDS, self._next(), self._seed)
         receiver = await self._beside("receiver.py", load.written(), str(PATIENCE_SECONDS))
         sender = await self._beside("sender.py", load.written())
-        begin = time.monotonic() + 0.2
-        for process in (receiver, sender):
-            assert process.stdin is not None
-            process.stdin.write(f"{begin}\n".encode())
+        begin = self._begin(receiver, sender)
         await asyncio.sleep(begin + WARMING_SECONDS - time.monotonic())
-        before = await self._spent(worker)
+        before, since = await self._spent(worker), time.monotonic()
         (said, _), (received, _) = await asyncio.gather(sender.communicate(), receiver.communicate())
-        after = await self._spent(worker)
+        after, seconds = await self._spent(worker), time.monotonic() - since
         self._filled += load.count
-        came = json.loads(received)
+        sent, came = json.loads(said), json.loads(received)
         if came["twice"]:
             raise RehearsalFailed(f"{came['twice']} payouts came twice")
-        waits = sorted(each for each in came["seconds"] if each is not None)
-        found = _measured(variant.name, share, load, before, after, waits, len(came["seconds"]), json.loads(said))
+        found = _measured(variant.name, share, load, before, after, came["seconds"], sent["late_p99_ms"])
+        beside = sum(each["cpu_seconds"] for each in (sent, came))
+        ours = beside + sum(getattr(after, name) - getattr(before, name) for name in ("worker", "broker", "store"))
+        others = max(0.0, (after.machine - before.machine - ours) / seconds)
+        found = replace(found, others=others, beside=beside / load.count * 1e6)
         sys.stderr.write(f"{variant.name}: {share:.0%} {found.rate:,.0f}/s p50 {found.ms(0.5):.1f} ms\n")
         return found
+
+    @staticmethod
+    def _begin(*processes: Process) -> float:
+        """Tells them the moment, which is just ahead."""
+        begin = time.monotonic() + 0.2
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(f"{begin}\n".encode())
+        return begin
 
     def _next(self) -> int:
         self._nth += 1
@@ -243,43 +289,40 @@ class Bench:
     async def _spent(self, worker: Worker) -> Spent:
         counted = _counters(await worker.page("metrics"))
         pids = (worker.process.pid, self._stack.broker.pid, self._stack.store.pid)
-        return Spent(*(cpu_seconds(pid) for pid in pids), counted)
+        return Spent(*(cpu_seconds(pid) for pid in pids), _machine_seconds(), counted)
 
 
 def _measured(
-    variant: str,
-    share: float,
-    load: Load,
-    before: Spent,
-    after: Spent,
-    waits: list[float],
-    asked: int,
-    sender: Mapping[str, float],
+    variant: str, share: float, load: Load, before: Spent, after: Spent, came: Sequence[float | None], late_ms: float
 ) -> Measured:
     grown = {name: after.counted[name] - value for name, value in before.counted.items()}
     count = grown["batch_records_sum"]
-    turns = {
-        phase: grown[f"turn_seconds_sum {phase}"] / max(1.0, grown[f"turn_seconds_count {phase}"]) * 1e3
-        for phase in PHASES
-    }
     spent = (getattr(after, name) - getattr(before, name) for name in ("worker", "broker", "store"))
     worker, broker, store = (seconds / count * 1e6 for seconds in spent)
-    batch = count / grown["batch_records_count"]
-    missing = asked - len(waits)
+    turns = (grown[f"turn_seconds_sum {phase}"] / grown[f"turn_seconds_count {phase}"] * 1e3 for phase in PHASES)
+    waits = sorted(each for each in came if each is not None)
     return Measured(
         variant,
         share,
-        asked,
+        len(came),
         load.rate,
         worker,
         broker,
         store,
-        batch,
-        turns,
-        tuple(waits),
-        missing,
-        sender["late_p99_ms"],
+        batch=count / grown["batch_records_count"],
+        turns=dict(zip(PHASES, turns, strict=True)),
+        waits=tuple(waits),
+        missing=len(came) - len(waits),
+        sender_ms=late_ms,
     )
+
+
+def _machine_seconds() -> float:
+    """Processor time of everything on this machine, and what the machine's own host took from it."""
+    user, nice, system, _idle, _waiting, irq, softirq, stolen = map(
+        int, Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]
+    )
+    return (user + nice + system + irq + softirq + stolen) / TICKS
 
 
 _COUNTER: Final = re.compile(

@@ -1,7 +1,7 @@
 """A load that does not wait for whom it measures, and what came of it.
 
 Arrivals are random (Poisson), drawn before the first is sent, and a settlement's time begins when it was *meant* to be
-sent: a sender or a broker that falls behind lengthens every time that follows, as it would for the hospitals. Sender and
+sent: a sender or a broker that falls behind lengthens every time that follows, as it would for hospitals. Sender and
 reader are processes of their own and know the plan by its seed, so a receipt needs to carry nothing but its person.
 """
 

@@ -1,4 +1,4 @@
-"""Which servers a benchmark runs on: Apache Kafka and Redis where they are here, else the wheels that stand in for them.
+"""Which servers a benchmark runs on: Apache Kafka and Redis where they are here, else the wheels in their place.
 
 YIDAN_TEST_BROKER and YIDAN_TEST_STORE decide where they are set, as for the tests. Otherwise the real ones are taken
 where both can be had, and what is missing for them is said: figures of the one say little about the other.

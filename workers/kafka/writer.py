@@ -97,22 +97,21 @@ class PartitionWriter:
             for batch in self._batches(outgoing):
                 future = await producer.send_batch(batch, topic, partition=self._partition)
                 sent.append((topic, batch.record_count(), future))
-        positions = {TopicPartition(topic, self._partition): offset for topic, offset in offsets.items()}
         # All outcomes are awaited, also after a failure: nothing of this transaction may be under way when we let go.
-        outcomes: list[Any] = await asyncio.gather(
-            *(future for _, _, future in sent),
-            producer.send_offsets_to_transaction(positions, self._group),
-            return_exceptions=True,
-        )
+        outcomes: list[Any] = await asyncio.gather(*(future for _, _, future in sent), return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if failures:
             raise next((failure for failure in failures if isinstance(failure, ProducerFenced)), failures[0])
         after = -1
-        for (topic, count, _), written in zip(sent, outcomes, strict=False):
+        for (topic, count, _), written in zip(sent, outcomes, strict=True):
             if written.offset < 0:
                 raise OutcomeUnknown(f"the broker has seen this batch of {topic} before and forgotten where")
             if topic == JOURNAL:
                 after = written.offset + count
+        # Only now the offsets. While the group enters the transaction, the broker cannot say whether a produce beside
+        # it belongs there, answers "not yet", and the client backs off for longer than all of this takes.
+        positions = {TopicPartition(topic, self._partition): offset for topic, offset in offsets.items()}
+        await producer.send_offsets_to_transaction(positions, self._group)
         await producer.commit_transaction()
         return after
 

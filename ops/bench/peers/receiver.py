@@ -1,4 +1,4 @@
-"""A fund's reader: takes committed payouts as they become visible, and says how long after its planned time each did."""
+"""A fund's reader: committed payouts as they become visible, and says how long after its planned time each came."""
 
 import asyncio
 import json
@@ -31,6 +31,7 @@ async def receive(load: Load, patience_seconds: float) -> None:
     collect_seldom()
     print("ready", flush=True)
     start = float(sys.stdin.readline())
+    spent = time.process_time()
     due = load.due()
     came: list[float | None] = [None] * load.count
     left, twice = load.count, 0
@@ -47,7 +48,7 @@ async def receive(load: Load, patience_seconds: float) -> None:
                 came[number] = now
                 left -= 1
     waited = [None if seen is None else seen - at for at, seen in zip(due, came, strict=True) if at >= WARMING_SECONDS]
-    print(json.dumps({"twice": twice, "seconds": waited}))
+    print(json.dumps({"twice": twice, "seconds": waited, "cpu_seconds": time.process_time() - spent}))
     await consumer.stop()
 
 
