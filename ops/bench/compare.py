@@ -3,7 +3,7 @@
     make bench                      all contestants in turn, three rounds; a table, a picture, rows in `results.csv`
     make bench ARGS=--quick         the same in two minutes on an idle machine
     make bench ARGS=--no-row        nothing written
-    make bench KAFKA=real           on Apache Kafka and Redis instead of the wheels that stand in for them
+    make bench KAFKA=embedded       on the wheels that stand in for Apache Kafka and Redis, though these be here
 
 Rates depend on the machine and on who else is on it; ratios between contestants that ran one after the other do so much
 less. So ratios come first, each the median over rounds of one contestant's rate by another's in the same round. Where
@@ -13,7 +13,6 @@ the machine is shared, look at the second column: the same by processor time, wh
 import argparse
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from typing import Final, NamedTuple
 from contest import CONTESTANTS, Contestant, Pace, run
 from core import Compared, compared
 from figures import Row, bars, commit, machine, table, write_rows
+from servers import chosen
 from stream import PARTITIONS, cold, warm
 
 from workers.rehearsal.server import RehearsalFailed
@@ -177,20 +177,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer settlements")
     parser.add_argument("--settlements", type=int, help="of the worker, in each stretch of a round")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, help="in turn; three, or two if quick")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default=",".join(who.name for who in CONTESTANTS), help="contestants, by comma")
     parser.add_argument("--no-row", action="store_true")
     asked = parser.parse_args()
     settlements = asked.settlements or (8_000 if asked.quick else 30_000)
+    rounds = asked.rounds or (2 if asked.quick else 3)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that has just started is asked again
-    on = f"{os.environ.get('YIDAN_TEST_BROKER', 'embedded')}+{os.environ.get('YIDAN_TEST_STORE', 'embedded')}"
+    servers = chosen()
+    print(servers.said(), flush=True)
+    on = servers.short
     try:
-        found = asyncio.run(rounds_of(settlements, asked.rounds, asked.seed, asked.only.split(",")))
+        found = asyncio.run(rounds_of(settlements, rounds, asked.seed, asked.only.split(",")))
     except RehearsalFailed as failure:
         sys.stderr.write(f"{failure}\n")
         return 69
-    core = compared(2_000 if asked.quick else 10_000, asked.rounds, asked.seed)
+    core = compared(2_000 if asked.quick else 10_000, rounds, asked.seed)
     rows = list(rows_of(found, core, asked.seed, on))
     wanted = targets(found, core)
     sys.stdout.write(table(("", "found", "by processor", "wanted", ""), (target.cells for target in wanted)) + "\n\n")

@@ -100,6 +100,7 @@ async def run(who: Contestant, stretches: Sequence[list[Keyed]]) -> list[Pace]:
         finally:
             if process is not None:
                 await end(process)
+            await stack.broker.kill()  # its folder goes with it, and a good end takes Apache Kafka seconds
         return paces
 
 

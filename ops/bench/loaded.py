@@ -29,7 +29,7 @@ from contest import (
     watched,
 )
 from open_loop import WARMING_SECONDS, Load, quantile
-from stream import TEMPLATES, cold, settlements
+from stream import settlements, templates
 
 from workers.kafka.topics import apply_topics
 from workers.rehearsal.apache import free_port
@@ -152,6 +152,14 @@ class Worker:
         """What it answers."""
         return await asyncio.to_thread(_page, f"http://{HOST}:{self.port}/{name}")
 
+    async def is_ready(self, partitions: int) -> bool:
+        """Whether it holds exactly so many."""
+        try:
+            await self.page("readyz")
+        except OSError:
+            return False
+        return len(_OWNED.findall(await self.page("metrics"))) == partitions
+
     async def ready(self) -> None:
         """Waits until every partition is held."""
         until = time.monotonic() + READY_SECONDS_MAX
@@ -169,11 +177,11 @@ class Bench:
     """One broker and one store for the whole run; one worker at a time."""
 
     def __init__(self, stack: LocalStack, settings: Settings, seed: int) -> None:
-        self._stack = stack
-        self._settings = settings
-        self._seed = seed
-        self._yidan: Contestant = next(who for who in CONTESTANTS if who.name == "yidan")
-        self._filled = 0
+        self.stack = stack
+        self.settings = settings
+        self.seed = seed
+        self.yidan: Contestant = next(who for who in CONTESTANTS if who.name == "yidan")
+        self.filled = 0
         self._nth = 0
 
     @classmethod
@@ -194,21 +202,21 @@ class Bench:
 
     async def maximum(self, variant: Variant) -> Measured:
         """The pace through a full topic, from a worker that starts on it."""
-        events = settlements(cold(TEMPLATES, self._seed), range(variant.most), self._next())
-        await fill(self._settings, events)
-        process = await start(self._yidan, self._settings, self._log, variant.told)
+        events = settlements(templates(self.seed), range(variant.most), self.next())
+        await fill(self.settings, events)
+        process = await start(self.yidan, self.settings, self._log, variant.told)
         try:
-            async with progress_of(self._yidan, self._settings) as progress:
-                pace = await watched(self._yidan, process, progress, self._filled, self._filled + len(events))
+            async with progress_of(self.yidan, self.settings) as progress:
+                pace = await watched(self.yidan, process, progress, self.filled, self.filled + len(events))
         finally:
             await end(process)
-        self._filled += len(events)
+        self.filled += len(events)
         sys.stderr.write(f"{variant.name}: at most {pace.per_second:,.0f}/s\n")
         return Measured(variant.name, 1.0, pace.settlements, pace.per_second, pace.microseconds)
 
     async def sustained(self, worker: Worker, variant: Variant, full: float) -> Measured:
         """The most that goes through with sender and reader beside: what comes out under more than that."""
-        load = Load(full * OVERLOAD, OVERLOAD_SECONDS + WARMING_SECONDS, self._next(), self._seed)
+        load = Load(full * OVERLOAD, OVERLOAD_SECONDS + WARMING_SECONDS, self.next(), self.seed)
         receiver = await self._beside("receiver.py", load.written(), str(OVERLOAD_SECONDS * 2))
         sender = await self._beside("sender.py", load.written())
         begin = self._begin(receiver, sender)
@@ -217,7 +225,7 @@ class Bench:
         await asyncio.sleep(OVERLOAD_SECONDS)
         after, seconds = await self._spent(worker), time.monotonic() - since
         await asyncio.gather(sender.communicate(), receiver.communicate())
-        self._filled += load.count
+        self.filled += load.count
         settled = after.counted["batch_records_sum"] - before.counted["batch_records_sum"]
         sys.stderr.write(f"{variant.name}: {settled / seconds:,.0f}/s with sender and reader beside\n")
         worker_us = (after.worker - before.worker) / settled * 1e6
@@ -227,7 +235,7 @@ class Bench:
     async def working(self, variant: Variant) -> AsyncIterator[Worker]:
         """A worker that holds every partition."""
         port = free_port()
-        process = await start(self._yidan, self._settings, self._log, {**variant.told, "YIDAN_HTTP_PORT": str(port)})
+        process = await start(self.yidan, self.settings, self._log, {**variant.told, "YIDAN_HTTP_PORT": str(port)})
         try:
             worker = Worker(process, port)
             await worker.ready()
@@ -237,7 +245,7 @@ class Bench:
 
     async def loaded(self, worker: Worker, variant: Variant, full: float, share: float, seconds: float) -> Measured:
         """A share of the full rate, sent and received by processes of their own."""
-        load = Load(full * share, seconds + WARMING_SECONDS, self._next(), self._seed)
+        load = Load(full * share, seconds + WARMING_SECONDS, self.next(), self.seed)
         receiver = await self._beside("receiver.py", load.written(), str(PATIENCE_SECONDS))
         sender = await self._beside("sender.py", load.written())
         begin = self._begin(receiver, sender)
@@ -245,7 +253,7 @@ class Bench:
         before, since = await self._spent(worker), time.monotonic()
         (said, _), (received, _) = await asyncio.gather(sender.communicate(), receiver.communicate())
         after, seconds = await self._spent(worker), time.monotonic() - since
-        self._filled += load.count
+        self.filled += load.count
         sent, came = json.loads(said), json.loads(received)
         if came["twice"]:
             raise RehearsalFailed(f"{came['twice']} payouts came twice")
@@ -266,17 +274,18 @@ class Bench:
             process.stdin.write(f"{begin}\n".encode())
         return begin
 
-    def _next(self) -> int:
+    def next(self) -> int:
+        """The number of the next settlement of everybody's year."""
         self._nth += 1
         return self._nth
 
     @property
     def _log(self) -> Any:
-        return self._stack.folder / "contestant.log"
+        return self.stack.folder / "contestant.log"
 
     async def _beside(self, script: str, *words: str) -> Process:
         """A process of the load, once it says that it is ready."""
-        told = environment(self._settings, self._seed)
+        told = environment(self.settings, self.seed)
         command = (sys.executable, str(PEERS / script), *words)
         process = await asyncio.create_subprocess_exec(
             *command, env=told, cwd=ROOT, stdin=PIPE, stdout=PIPE, limit=1 << 26
@@ -288,7 +297,7 @@ class Bench:
 
     async def _spent(self, worker: Worker) -> Spent:
         counted = _counters(await worker.page("metrics"))
-        pids = (worker.process.pid, self._stack.broker.pid, self._stack.store.pid)
+        pids = (worker.process.pid, self.stack.broker.pid, self.stack.store.pid)
         return Spent(*(cpu_seconds(pid) for pid in pids), _machine_seconds(), counted)
 
 
@@ -328,6 +337,9 @@ def _machine_seconds() -> float:
 _COUNTER: Final = re.compile(
     r'^yidan_((?:batch_records|turn_seconds)_(?:sum|count))(?:\{phase="(\w+)"\})? (\S+)$', re.M
 )
+
+
+_OWNED: Final = re.compile(r'^yidan_partition_state\{.*state="owned".*\} 1\.0$', re.M)
 
 
 def _counters(page: str) -> dict[str, float]:

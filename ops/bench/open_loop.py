@@ -13,7 +13,7 @@ from math import ceil
 from random import Random
 from typing import Final, Self
 
-from stream import TEMPLATES, Keyed, cold, settlements
+from stream import Keyed, settlements, templates
 
 KEY_DIGITS: Final = 14
 WARMING_SECONDS: Final = 2.0
@@ -42,7 +42,7 @@ class Load:
 
     def events(self) -> list[Keyed]:
         """The settlements, in the order of their arrival."""
-        return settlements(cold(TEMPLATES, self.seed), range(self.count), self.nth)
+        return settlements(templates(self.seed), range(self.count), self.nth)
 
     def written(self) -> str:
         """For the command line of another process."""

@@ -26,6 +26,12 @@ SAMPLE: Final = 400
 _PERSON: Final = re.compile(rb'"psn_no":"[^"]+"')
 _IDS: Final = re.compile(rb'"(msgid|setl_id|mdtrt_id)":"([^"]+)"')
 
+_PREFIX: Final = {b"msgid": b"H33102210004-", b"setl_id": b"S", b"mdtrt_id": b"M"}
+
+BLANK: Final = b"@" * 14
+NTH: Final = b"\x01"
+"""What stands for a person's number, as wide as one, and for which of a person's bills it is."""
+
 Keyed = tuple[bytes, bytes]
 """A person and an event."""
 
@@ -52,16 +58,21 @@ def warm(first: list[Keyed]) -> list[Keyed]:
     return [(key, _IDS.sub(rb'"\1":"\2W"', event)) for key, event in first]
 
 
-def settlements(templates: list[Keyed], persons: Iterable[int], nth: int) -> list[Keyed]:
+def templates(seed: int) -> list[bytes]:
+    """Bills with a blank for the person's number, in their ids too, and one for which of a person's bills it is."""
+    made = []
+    for key, event in cold(TEMPLATES, seed):
+        event = event.replace(key, b"Q" + BLANK)
+        made.append(_IDS.sub(lambda found: b'"%s":"%s%s-%s"' % (found[1], _PREFIX[found[1]], BLANK, NTH), event))
+    return made
+
+
+def settlements(blank: list[bytes], persons: Iterable[int], nth: int) -> list[Keyed]:
     """A settlement of each of some persons, the `nth` of each: as many persons as are wanted from a few bills."""
     made = []
-    for number in persons:
-        held, event = templates[number % len(templates)]
-        key = b"Q%014d" % number
-        event = event.replace(held, key)
-        for name in (b'"msgid":"', b'"setl_id":"', b'"mdtrt_id":"'):
-            event = event.replace(name, name + b"%d-%d-" % (number, nth), 1)
-        made.append((key, event))
+    for person in persons:
+        number = b"%014d" % person
+        made.append((b"Q" + number, blank[person % len(blank)].replace(BLANK, number).replace(NTH, b"%d" % nth)))
     return made
 
 

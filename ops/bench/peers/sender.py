@@ -15,7 +15,6 @@ from workers.settings import Settings
 from workers.settlement.validate import partition_of
 from workers.worker import collect_seldom
 
-
 TICK_SECONDS = 0.001
 """What has become due since the last tick goes out together, a batch a partition: a cheap sender leaves the processors
 to those who are measured."""
