@@ -7,8 +7,8 @@
 On Apache Kafka and Redis where they are here. First the maximum is found: what comes out of the worker while an open
 loop (`open_loop.py`) sends more than it can take and a third process reads the payouts as a fund would, only committed
 ones. Then it is given parts of that. Time is from the moment when a settlement was meant to be sent to the moment when
-its payout was in the reader's hands, so sender, broker, worker and reader are all in it, and share the processors of one
-machine. Then the same with batches of one, and with large batches that wait to fill. Ends with 1 where the target is
+its payout was in the reader's hands, so sender, broker, worker and reader are all in it, and share one machine's
+processors. Then the same with batches of one, and with large batches that wait to fill. Ends with 1 where the target is
 missed.
 """
 

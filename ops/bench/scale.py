@@ -8,9 +8,9 @@ Five minutes, some 8 GB of memory. Each size is a partition of its own in one st
 are there at once; batches of 500 go through the worker's own pipeline and keeper, to each size in turn, so that a noisy
 moment of the machine falls on all. Counted are the processor time of this process and of the store, commands and bytes
 between the two, and the store's memory. A size costs so many times what the smallest does, the median over the turns:
-our processor time, commands and bytes must stay within 15 %, or this ends with 1. The store's own processor time is told
-beside them; memory that no cache holds is slower to look at. Then one worker and two on the same processors
-(`two_workers.py`). `scale.md` plans a province and the country from these rows.
+our processor time, commands and bytes must stay within 15 %, or this ends with 1. The store's own processor time is
+told beside them. Then one worker and two on the same processors (`two_workers.py`). `scale.md` plans a province and the
+country from these rows.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from contest import cpu_seconds
 from crowd import Crowd
 from figures import Row, table, write_rows
 from redis.asyncio import Redis
-from servers import chosen, store_chosen
+from servers import chosen
 from stream import Keyed, settlements, templates
 from two_workers import one_and_two
 
@@ -252,11 +252,10 @@ def main() -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that has just started is asked again
     collect_seldom()
     persons, years = (list(map(int, each.split(","))) for each in (asked.persons, asked.years))
-    print(f"store: {store_chosen()}", flush=True)
+    servers = chosen()
+    print(servers.said(), flush=True)
     rows, steep = asyncio.run(measured(persons, years, asked.seed))
     if not asked.no_workers:
-        servers = chosen()
-        print(servers.said(), flush=True)
         try:
             rows += asyncio.run(one_and_two(asked.seed, servers.short))
         except RehearsalFailed as failure:

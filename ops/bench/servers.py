@@ -48,13 +48,6 @@ def chosen() -> Servers:
     return found
 
 
-def store_chosen() -> str:
-    """The store alone, for what needs no broker."""
-    if STORE not in os.environ:
-        os.environ[STORE] = "embedded" if _missing(redis) else "redis"
-    return os.environ[STORE]
-
-
 def _missing(program: Callable[[], object]) -> str:
     try:
         program()
