@@ -109,8 +109,8 @@ class _Seen:
 async def repair("""
 
 OUTSIDE: Final = """producer._faults.request(
-                "offsets", lambda: producer._broker.commit_offsets(self._group, self._partition, offsets)
-            ),"""
+            "offsets", lambda: producer._broker.commit_offsets(self._group, self._partition, offsets)
+        )"""
 
 TAKEN_OVER: Final = "    return Held(partition, writer, restored.header, restored.watermark), restored\n"
 TAKEN_OVER_AT_THE_GROUPS_OFFSET: Final = """
@@ -146,7 +146,7 @@ ENDED_AGAIN: Final = """
                 continue
 """
 
-LOOKED_AT: Final = "        for (topic, count, _), written in zip(sent, outcomes, strict=False):\n"
+LOOKED_AT: Final = "        for (topic, count, _), written in zip(sent, outcomes, strict=True):\n"
 NOT_LOOKED_AT: Final = """
         for topic, count, future in sent:
             if topic == JOURNAL and future.done() and not future.exception():
@@ -183,7 +183,7 @@ MUTANTS: dict[str, Mutant] = {
         SLEEPY, ((takeover, FENCE, FENCE_LATE), (takeover, "\n\nasync def repair(", SEEN))
     ),
     "commits its offsets outside the transaction": Mutant(
-        LOSSY, ((writer, "producer.send_offsets_to_transaction(positions, self._group),", OUTSIDE),)
+        LOSSY, ((writer, "producer.send_offsets_to_transaction(positions, self._group)", OUTSIDE),)
     ),
     "goes on from the group's offset": Mutant(ROUGH, ((takeover, TAKEN_OVER, TAKEN_OVER_AT_THE_GROUPS_OFFSET),)),
     "hears the second witness after the journal, and believes what it hears": Mutant(
@@ -198,7 +198,7 @@ MUTANTS: dict[str, Mutant] = {
     "sends the end of a transaction again": Mutant(LATE, ((producer, ENDED, ENDED_AGAIN),)),
     "does not await what it has produced": Mutant(
         LOSSY,
-        ((writer, "            *(future for _, _, future in sent),\n", ""), (writer, LOOKED_AT, NOT_LOOKED_AT)),
+        ((writer, "*(future for _, _, future in sent), ", ""), (writer, LOOKED_AT, NOT_LOOKED_AT)),
     ),
 }
 """What is taken out, by what the worker then does."""

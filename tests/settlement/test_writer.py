@@ -99,6 +99,9 @@ class Wire:
 
     def __init__(self, writer: PartitionWriter) -> None:
         self.sent: dict[str, int] = {}
+        self.under_way: list[str] = []
+        self.beside: set[tuple[str, str]] = set()
+        """Which request was sent while another of this producer had no answer yet: the later one first."""
         self.lose_answers_to: type | None = None
         self._send: Callable[..., Any] = writer._producer.client.send
         writer._producer.client.send = self.send
@@ -106,7 +109,12 @@ class Wire:
     async def send(self, node: int, request: Any, **options: Any) -> Any:
         name = type(request).__name__
         self.sent[name] = self.sent.get(name, 0) + 1
-        answer = await self._send(node, request, **options)
+        self.beside.update((name, other) for other in self.under_way)
+        self.under_way.append(name)
+        try:
+            answer = await self._send(node, request, **options)
+        finally:
+            self.under_way.remove(name)
         if self.lose_answers_to is not None and isinstance(request, self.lose_answers_to):
             raise KafkaConnectionError("the answer was lost")
         return answer
@@ -137,6 +145,20 @@ async def test_a_batch_larger_than_a_request_is_still_one_transaction(
     assert [value.partition(b"x")[0] for value in await journal(log, partition) if value] == [
         b"%d" % n for n in range(12)
     ]
+
+
+async def test_nothing_is_produced_while_the_group_enters_the_transaction(
+    settings: Settings, log: KafkaLog, partition: int
+):
+    # A broker that checks a produce meanwhile answers "not yet", and the client backs off longer than a batch takes.
+    writer = await PartitionWriter.open(settings, partition)
+    wire = Wire(writer)
+    for number in range(20):
+        await writer.commit(batch("one"), dict.fromkeys(OFFSETS, number + 1))
+    await writer.release()
+    assert wire.sent[ProduceRequest.__name__] >= 20
+    entering = (AddPartitionsToTxnRequest.__name__, AddOffsetsToTxnRequest.__name__, TxnOffsetCommitRequest.__name__)
+    assert not {pair for pair in wire.beside if ProduceRequest.__name__ in pair and set(pair) & set(entering)}
 
 
 async def test_offsets_alone_are_a_transaction(settings: Settings, log: KafkaLog, partition: int):
