@@ -34,6 +34,9 @@ P50_MS: Final = 30.0
 P99_MS: Final = 120.0
 """Wanted at half the maximum."""
 
+COMFORT: Final = 0.7
+"""What a variant is given of its own maximum at most: sender and reader take their share of the machine too."""
+
 MOST: Final = 20_000
 """Settlements by which the maximum is found."""
 
@@ -61,9 +64,9 @@ async def measured(rate: float | None, seconds: float, seed: int, alone: bool) -
         for variant in () if alone else OTHERS:
             found.append(most := await bench.maximum(variant))
             # What cannot keep up with a load at all is given half of what it can.
-            within = [share for share in (LOW, HALF) if share * full < most.rate] or [most.rate / full / 2]
+            within = [share for share in (HALF, LOW) if share * full < COMFORT * most.rate] or [most.rate / full / 2]
             async with bench.working(variant) as worker:
-                found += [await bench.loaded(worker, variant, full, share, seconds) for share in within]
+                found += [await bench.loaded(worker, variant, full, share, seconds * 0.75) for share in within]
     return found
 
 
@@ -91,7 +94,9 @@ def shown(found: Sequence[Measured]) -> str:
 
 def drawn(found: Sequence[Measured], on: str) -> str:
     """Latency and batch size of the shipped worker against load."""
-    points = [each for each in found if each.variant == SHIPPED.name and each.waits]
+    points = sorted(
+        (each for each in found if each.variant == SHIPPED.name and each.waits), key=lambda each: each.share
+    )
     across = [each.share * 100 for each in points]
     return curves(
         "From a settlement's sending to a fund's receipt, and the size of a batch, by load",

@@ -39,8 +39,8 @@ from workers.settings import Settings
 
 LOW: Final = 0.1
 HALF: Final = 0.5
-LOADS: Final = (LOW, 0.25, HALF, 0.75)
-"""Shares of the maximum."""
+LOADS: Final = (0.75, HALF, 0.25, LOW)
+"""Shares of the maximum, the heaviest first: it leaves the broker compiled for the others."""
 
 WARMING: Final = (8_000, 12_000)
 WARMING_LOAD_SECONDS: Final = 8.0
