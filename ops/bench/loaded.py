@@ -39,13 +39,13 @@ from workers.settings import Settings
 
 LOW: Final = 0.1
 HALF: Final = 0.5
-LOADS: Final = (0.75, HALF, 0.25, LOW)
-"""Shares of the maximum, the heaviest first: it leaves the broker compiled for the others."""
+LOADS: Final = (0.75, 0.25, LOW, HALF)
+"""Shares of the maximum. The target's comes last, on a broker as warm as one that has run for days would be."""
 
 WARMING: Final = (8_000, 12_000)
-WARMING_LOAD_SECONDS: Final = 8.0
+WARMING_LOAD_SECONDS: Final = 18.0
 """What comes before anything is measured, full topics and a load: a JVM that has just started compiles as it goes, and
-takes three times the processor for the same."""
+takes three times the processor for the same; a worker beside it waits for the processor, not for the broker."""
 
 OVERLOAD: Final = 1.2
 OVERLOAD_SECONDS: Final = 5.0
