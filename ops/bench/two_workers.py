@@ -1,10 +1,11 @@
-"""One worker, then two of the same group, on the same servers and the same processors; what each settlement costs.
+"""One worker, then two of the same group, on the same servers and processors; then a store filled from the journal.
 
 Broker and store work on the same processors, so two workers on two of them cannot be twice as fast: the rate says what
 this machine has left, and processor time a settlement whether sharing the partitions costs anything.
 """
 
 import asyncio
+import re
 import sys
 import time
 from asyncio.subprocess import Process
@@ -17,6 +18,7 @@ from typing import Final
 from contest import LOOK_SECONDS, PATIENCE_SECONDS, cpu_seconds, fill, progress_of
 from figures import Row
 from loaded import Bench, Variant, Worker
+from redis.asyncio import Redis
 from stream import PARTITIONS, settlements, templates
 
 from workers.rehearsal.server import RehearsalFailed
@@ -48,6 +50,7 @@ async def one_and_two(seed: int, on: str) -> list[Row]:
             for many, paces in found.items():
                 paces.append(await _together(bench, many))
                 sys.stderr.write(f"{many} workers: {paces[-1].per_second:,.0f}/s, {paces[-1].worker:.0f} us each\n")
+        restored = await _restored(bench, seed, on)
     faster = median(two.per_second / one.per_second for one, two in zip(found[1], found[2], strict=True))
     dearer = median(two.worker / one.worker for one, two in zip(found[1], found[2], strict=True))
     rows = []
@@ -60,7 +63,24 @@ async def one_and_two(seed: int, on: str) -> list[Row]:
             f"partitions={PARTITIONS} rounds={ROUNDS} servers={on}, on the same processors"
         )
         rows.append(Row("scale_workers", seed, many, rate, worker, detail))
-    return rows
+    return [*rows, restored]
+
+
+async def _restored(bench: Bench, seed: int, on: str) -> Row:
+    """A store that has lost everything, and a worker that fills it from the journal, all partitions at once."""
+    async with Redis.from_url(bench.stack.redis) as store:
+        held = sum([await store.hlen(f"yidan:{{{partition}}}") for partition in range(PARTITIONS)])
+        await store.flushall()
+    begin = time.perf_counter()
+    async with bench.working(SHIPPED) as worker:
+        seconds = time.perf_counter() - begin
+        spent = cpu_seconds(worker.process.pid)
+        found = re.search(r"^yidan_replayed_fields_total (\S+)$", await worker.page("metrics"), re.M)
+    fields = round(float(found[1])) if found else 0
+    if fields < held - PARTITIONS:
+        raise RehearsalFailed(f"{fields} of {held} fields came back")
+    detail = f"fields from the journal into an empty store, start-up included, partitions={PARTITIONS} servers={on}"
+    return Row("scale_restore", seed, fields, fields / seconds, spent / fields * 1e6, detail)
 
 
 async def _together(bench: Bench, many: int) -> Pace:
