@@ -75,6 +75,7 @@ async def holds(process: Process, payouts: list[dict[str, Any]], seconds: float 
         await asyncio.sleep(0.2)
     assert found == len(payouts)
     clearing = await page(process, "/clearing")
+    assert round(await process.metric("yidan_spent_yuan") * 100) == moved(payouts)
     assert sum(parse_signed(each["fund_appy_sum"]) for each in clearing["statements"]) == moved(payouts, "fixmedins")
     assert sum(parse_signed(each["fund_appy_sum"]) for each in clearing["spent"]) == moved(payouts)
     rows = (await page(process, "/statistics"))["statistics"]
@@ -169,6 +170,7 @@ async def test_the_latest_statements_on_the_topic_are_those_of_the_page_and_revi
     await holds(process, WANTED[:600])
     await asyncio.sleep(3.0)
     clearing = await page(process, "/clearing")
+    counted = await process.metric("yidan_statements_total")
     assert await process.terminate() == 0
     revisions: dict[str, list[int]] = {}
     latest = {}
@@ -177,6 +179,7 @@ async def test_the_latest_statements_on_the_topic_are_those_of_the_page_and_revi
         assert key.decode() == said["statement_id"]
         revisions.setdefault(said["statement_id"], []).append(said["revision"])
         latest[said["statement_id"]] = said
+    assert counted == sum(map(len, revisions.values()))
     assert latest == {each["statement_id"]: each for each in (*clearing["statements"], *clearing["carriers"])}
     assert all(found == sorted(set(found)) for found in revisions.values())
 
@@ -291,6 +294,7 @@ async def test_a_hospital_asks_on_the_topic_and_is_answered_there(servers: Rig):
     await put(servers, RECONCILIATIONS, hospital, claim)
 
     await process.until(lambda: process.said("claim answered"), "an answer")
+    assert await process.metric("yidan_claims_total") == 1
     said = [said for _, said in await read(servers, RECONCILIATIONS) if said["type"] != "lines_claimed"]
     assert [(each["type"], each["msgid"]) for each in said] == [("lines_answered", "Q1")]
     await asyncio.sleep(1.0)

@@ -30,6 +30,7 @@ from workers.metrics import (
 )
 from workers.metrics.operate import OperateMetrics
 from workers.metrics.textfile import write_audit, write_quarantine
+from workers.metrics.words import ClaimResult
 from workers.settlement.inbox import Waiting
 from workers.settlement.pipeline import Counts, Movement
 from workers.settlement.ports import StopReason
@@ -37,7 +38,10 @@ from workers.settlement.reached import Reached
 from workers.settlement.records import Incoming
 from workers.settlement.watched import Operation
 
-COMMANDS = {"yidan_audit_drift", "yidan_audit_timestamp_seconds", "yidan_operate_position"}
+COMMANDS = {
+    *("yidan_audit_drift", "yidan_audit_timestamp_seconds"),
+    *("yidan_operate_position", "yidan_spent_yuan", "yidan_statements", "yidan_claims"),
+}
 """Of the table, but not a worker's."""
 
 SUPPLEMENTARY = ("331000", "supplementary", "999997")
@@ -297,9 +301,18 @@ def test_a_part_of_the_truth_is_not_written_as_the_whole():
     assert (part.exit_code, "--textfile: of everything" in part.stderr) == (2, True)
 
 
-def test_operate_shows_how_far_its_views_are():
-    page = OperateMetrics("1.2.3").page([7, 0])
+def test_operate_shows_how_far_its_views_are_what_they_hold_and_what_it_has_said():
+    metrics = OperateMetrics("1.2.3")
+    metrics.written(["clearing_statement", "clearing_statement", "carrier_statement"])
+    metrics.answered(ClaimResult.UNEVEN)
+    metrics.page([0, 0], {SUPPLEMENTARY: 1})
+    page = metrics.page([7, 0], {ASSISTANCE: 1_400_050})
     assert b'yidan_operate_position{partition="0"} 7.0\n' in page
+    assert b'yidan_spent_yuan{fund="610100",layer="assistance_inpatient",region="331000"} 14000.5\n' in page
+    assert b'layer="supplementary"' not in page
+    assert b'yidan_statements_total{kind="clearing_statement"} 2.0\n' in page
+    assert b'yidan_claims_total{result="uneven"} 1.0\n' in page
+    assert b'yidan_claims_total{result="even"} 0.0\n' in page
     assert b'yidan_build_info{version="1.2.3"} 1.0\n' in page
 
 

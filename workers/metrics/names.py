@@ -157,5 +157,18 @@ OPERATE_POSITION: Final = Name(
     "gauge", "operate_position", "The payout that the views take next, by partition.", ("partition",)
 )
 
+# ── clearing: what the views hold and have said ───────────────────────────────────────────────────────────────
+
+SPENT: Final = Name(
+    "gauge",
+    "spent_yuan",
+    "What a layer has spent on balance as the views hold it, returns and corrections taken in, in yuan.",
+    ("region", "layer", "fund"),
+)
+STATEMENTS: Final = Name(
+    "counter", "statements", "Revisions of clearing statements written to their topic, by kind.", ("kind",)
+)
+CLAIMS: Final = Name("counter", "claims", "Hospitals' claims answered, by what the answer was.", ("result",))
+
 ALL: Final = tuple(value for value in globals().values() if isinstance(value, Name))
 """All of them."""

@@ -57,6 +57,21 @@ class Transaction(StrEnum):
     UNKNOWN = "unknown"
 
 
+class StatementKind(StrEnum):
+    """A statement's `type`."""
+
+    CLEARING = "clearing_statement"
+    CARRIER = "carrier_statement"
+
+
+class ClaimResult(StrEnum):
+    """What a hospital was answered."""
+
+    EVEN = "even"
+    UNEVEN = "uneven"
+    REFUSED = "refused"
+
+
 class Errand(StrEnum):
     """What brings the store up to the journal."""
 

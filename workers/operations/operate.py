@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import orjson
 
+from contracts.reconciliation import Result
 from contracts.topics import CLEARING, DERIVED, PAYOUTS, RECONCILIATIONS, TOPICS, VIEWS
 from workers.exits import Exit
 from workers.kafka.refusal import BrokerRefuses
@@ -23,11 +24,12 @@ from workers.kafka.topics import partition_counts
 from workers.kafka.views_log import ViewsLog
 from workers.logs import configure_logs, get_log, told
 from workers.metrics.operate import OperateMetrics
+from workers.metrics.words import ClaimResult
 from workers.operations.pages import Page
 from workers.operations.parts import CLEARING as CLEARING_PARTS
 from workers.operations.parts import YEARS, Key
 from workers.operations.reconcile import answer
-from workers.operations.statements import statement
+from workers.operations.statements import spent_by_fund, statement
 from workers.operations.stream import address, build
 from workers.operations.views import Views
 from workers.running import running_version
@@ -106,7 +108,7 @@ class Operations:
                 assigned=self._assigned,
                 revoked=self._revoked,
                 failed=self._failed,
-                metrics=lambda: self._metrics.page(self._views.positions()),
+                metrics=lambda: self._metrics.page(self._views.positions(), spent_by_fund(self._views)),
             )
             try:
                 await self._app.start()
@@ -264,6 +266,7 @@ class Operations:
             while not written:
                 written = await self._tried(self._log.write(RECONCILIATIONS, partition, [(key or b"", answered)]))
                 await asyncio.sleep(0 if written else AGAIN_SECONDS)
+            self._metrics.answered(_result(orjson.loads(answered)))
             self._say.info("claim answered", partition=partition)
 
     # ── the loop ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -310,6 +313,7 @@ class Operations:
                 records = [(each["statement_id"].encode(), orjson.dumps(each)) for each in said]
                 await self._log.write(CLEARING, home, records)
                 self._published.update((each["statement_id"], each) for each in said)
+                self._metrics.written(each["type"] for each in said)
         except BaseException:
             self._views.touched |= touched
             raise
@@ -351,6 +355,13 @@ def _answer(value: bytes) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return said if isinstance(said, dict) and said.get("type") in _ANSWERS else None
+
+
+def _result(said: dict[str, Any]) -> ClaimResult:
+    """What a hospital was answered, in a word."""
+    if said["type"] == "claim_refused":
+        return ClaimResult.REFUSED
+    return ClaimResult.EVEN if said["stmt_rslt"] == Result.EVEN else ClaimResult.UNEVEN
 
 
 _ANSWERS: Final = ("totals_answered", "lines_answered", "claim_refused")

@@ -6,9 +6,9 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from contracts.clearing import CarrierStatement, ClearingStatement
-from contracts.money import yuan
+from contracts.money import Fen, yuan
 from contracts.vocabulary import ClrType, LayerId
-from workers.operations.parts import CLEARING, YEARS, Key, Value, add, summed
+from workers.operations.parts import CLEARING, MOVED, YEARS, Key, Value, add, summed
 from workers.operations.views import Views
 
 Statement = ClearingStatement | CarrierStatement
@@ -74,6 +74,15 @@ def spent(views: Views) -> list[dict[str, Any]]:
     The supplementary layer is funded by the former. Source: 台政办发〔2019〕23号 二（三）.
     """
     return [_spent(key, views.of(key)) for key in sorted(views.keys(YEARS))]
+
+
+def spent_by_fund(views: Views) -> dict[tuple[str, str, str], Fen]:
+    """What each layer has spent on balance, by region, layer and `fund_pay_type`: all offices and years together."""
+    found: dict[tuple[str, str, str], Fen] = {}
+    for (_, _, region, layer, fund, *_), months in views.each(YEARS):
+        amount = sum(summed(counters, *MOVED.values()) for counters in months.values())
+        found[region, layer, fund] = found.get((region, layer, fund), 0) + amount
+    return found
 
 
 def _spent(key: Key, months: Value) -> dict[str, Any]:
