@@ -42,7 +42,7 @@ def dashboards() -> str:
         "generatorOptions": {
             "disableNameSuffixHash": True,
             "labels": {"grafana_dashboard": "1"},
-            "annotations": {"grafana_folder": "Yidan"},
+            "annotations": {"grafana_folder": "一站式结算"},
         },
         "configMapGenerator": [
             {"name": f"yidan-dashboard-{name}", "files": [f"dashboards/{name}.json"]} for name in names

@@ -55,5 +55,7 @@ def filled(expression: str, values: Mapping[str, str]) -> str:
 
 def everything(range_seconds: float) -> dict[str, str]:
     """What Grafana fills in while nobody has chosen anything, on a time so short that the screen has more points."""
-    values = {name: found["allValue"] for each in DASHBOARDS for name, found in variables(each).items() if "allValue" in found}
+    values = {
+        name: found["allValue"] for each in DASHBOARDS for name, found in variables(each).items() if "allValue" in found
+    }
     return {**values, "__rate_interval": f"{4 * scrape_seconds()}s", "__range": f"{max(1, round(range_seconds))}s"}

@@ -1,6 +1,7 @@
 """The dashboards keep the rules of Grafana's own dashboard-linter, and are what the code beside them writes."""
 
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ LINT = yaml.safe_load((GRAFANA / "dashboards" / ".lint").read_text("utf-8"))["ex
 each_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
 
 UNITS = {"none", "short", "percentunit", "locale", "bytes", "s", "dtdurations", "cps", "ops"}
-"""Of the linter's list, those that are used here. It has no unit of yuan: such titles say 元 and numbers have commas."""
+"""Of the linter's list, those that are used here. It has none of yuan: such titles say 元 and numbers have commas."""
 
 OTHERS = {
     *("up", "ALERTS", "process_start_time_seconds", "process_cpu_seconds_total", "process_resident_memory_bytes"),
@@ -137,9 +138,7 @@ def test_panels_fill_the_screen_without_overlap_and_have_numbers_of_their_own(na
     taken: set[tuple[int, int]] = set()
     for panel in everything:
         place = panel["gridPos"]
-        cells = {
-            (place["x"] + right, place["y"] + down) for right in range(place["w"]) for down in range(place["h"])
-        }
+        cells = {(place["x"] + right, place["y"] + down) for right in range(place["w"]) for down in range(place["h"])}
         assert not cells & taken, panel["title"]
         taken |= cells
     assert len(taken) == 24 * (1 + max(down for _, down in taken)), "a hole"
@@ -193,7 +192,7 @@ def test_target_promql(tmp_path):
         rules.append({"record": f"panel:{number}", "expr": expression})
     file = tmp_path / "panels.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}, allow_unicode=True))
-    import subprocess
+
 
     done = subprocess.run([promtool(), "check", "rules", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
