@@ -42,6 +42,8 @@ ANSWERS_TO_BE_WELL: Final = 8
 REFUSALS_TO_BE_ILL: Final = 8
 """A second apart, or as long as an answer is waited for: loading takes a broker less than two."""
 
+BROKER_AGAIN_MAX: Final = 3
+
 CUTS: Final = (
     *((END_TXN, cut) for cut in (Cut.REQUEST_IS_LOST, Cut.ANSWER_IS_LOST, Cut.ANSWER_IS_LOST, Cut.REQUEST_IS_LATE)),
     (ADD_OFFSETS_TO_TXN, Cut.REQUEST_IS_LOST),
@@ -199,20 +201,27 @@ class Harm:
         worker can mend that: the group has nobody to ask.
         """
         settings = settings_past_the_proxies(self._hurt, self._plan.partitions)
-        well = ill = 0
+        well = ill = again = 0
         while well < ANSWERS_TO_BE_WELL:
             await asyncio.sleep(1.0)
-            if await group_answers(settings):
+            if self._broker_held.locked():  # it is away because somebody has killed it once more
+                well = ill = 0
+            elif await group_answers(settings):
                 well, ill = well + 1, 0
+            else:
+                well, ill = 0, ill + 1
+            if ill < REFUSALS_TO_BE_ILL or self._broker_held.locked():
                 continue
-            well, ill = 0, ill + 1
-            if ill < REFUSALS_TO_BE_ILL:
-                continue
+            if again == BROKER_AGAIN_MAX:
+                self.troubles.append(
+                    f"Kafka cannot say what the group has consumed, although started {again} times more"
+                )
+                return
             async with self._broker_held:
                 await self._hurt.broker.kill()
                 await up_again(self._hurt.broker)
             self.ways["Kafka: started once more, as it could not read its groups after a kill"] += 1
-            ill = 0
+            again, ill = again + 1, 0
 
     async def _cut_commit(self) -> bool:
         api, cut = self._chance.choice(CUTS)
