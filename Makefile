@@ -13,7 +13,7 @@ LOCKED  := $(shell command -v flock >/dev/null 2>&1 && echo flock .venv.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format types drift bench fuzz rehearse schemas lock kafka proof clean
+.PHONY: help setup run test lint format types drift bench fuzz rehearse schemas dashboards previews lock kafka proof clean
 
 help: ## this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -77,6 +77,16 @@ rehearse: setup ## deterministic simulation: the worker under COUNT=1000 worlds 
 schemas: setup ## write contracts/schemas/ from the models
 	$(BIN)/yidan contracts build
 
+RUNBOOK ?=
+dashboards: setup ## write ops/grafana/dashboards/ from ops/grafana/boards/ (RUNBOOK=https://…: where you keep ops/runbook.md)
+	$(BIN)/python -m ops.grafana.build $(if $(RUNBOOK),--runbook $(RUNBOOK))
+	$(BIN)/python ops/kubernetes/generate.py
+
+# Its programs come from Debian and are asked for by name; three minutes.
+previews: setup ## draw the dashboards with the data of a run into ops/grafana/previews/
+	@$(LOCKED) $(PIP) install --quiet --require-hashes -r requirements/previews.txt
+	$(BIN)/python -m ops.grafana.previews
+
 # Hashes and versions only: no address of a registry enters the project. ARGS=--upgrade takes newer versions.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
            --no-emit-index-url --no-emit-find-links
@@ -86,6 +96,7 @@ lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade)
 	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra local -c requirements/runtime.txt pyproject.toml -o requirements/local.txt
 	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra otel -c requirements/runtime.txt pyproject.toml -o requirements/otel.txt
 	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra dev -c requirements/otel.txt -c requirements/local.txt pyproject.toml -o requirements/dev.txt
+	$(VENV)-lock/bin/$(COMPILE) $(ARGS) --extra previews -c requirements/dev.txt pyproject.toml -o requirements/previews.txt
 	echo hatchling | $(VENV)-lock/bin/$(COMPILE) $(ARGS) -c requirements/dev.txt - -o requirements/build.txt
 
 proof: setup kafka ## nothing lost, nothing paid twice: hurt real servers, then audit (MINUTES=n SEED=n)

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCKS = ("runtime", "local", "otel", "dev", "build")
+LOCKS = ("runtime", "local", "otel", "dev", "previews", "build")
 
 
 def locked(name: str) -> dict[str, str]:
@@ -30,6 +30,7 @@ WANTED = {
     "local": wanted(PROJECT["dependencies"], EXTRAS["local"]),
     "otel": wanted(PROJECT["dependencies"], EXTRAS["otel"]),
     "dev": wanted(PROJECT["dependencies"], EXTRAS["local"], EXTRAS["otel"], EXTRAS["bench"], EXTRAS["dev"]),
+    "previews": wanted(PROJECT["dependencies"], EXTRAS["previews"]),
     "build": wanted(["hatchling"]),
 }
 

@@ -264,3 +264,12 @@ def test_grafana_finds_the_dashboards_where_compose_puts_them():
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
     mounts = dict(mount.split(":")[:2] for mount in compose["services"]["grafana"]["volumes"])
     assert mounts["./ops/grafana/dashboards"] == provider["options"]["path"]
+
+
+@each_dashboard
+def test_its_preview_is_there_and_the_readme_says_what_it_is(name):
+    picture = GRAFANA / "previews" / f"{name}.png"
+    assert 20_000 < picture.stat().st_size < 400_000
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert f"ops/grafana/previews/{name}.png" in readme
+    assert "not Grafana's rendering" in readme

@@ -30,6 +30,13 @@ def rate(counter: str, by: str) -> str:
     return f"sum by ({by}) (rate({counter}{{@}}[$__rate_interval]))"
 
 
+def pace(way: str, by: str, matchers: str = "") -> str:
+    """Yuan an hour that move in a way, by some labels: of what moved at all in the chosen time."""
+    money = f"yidan_{way}_yuan_total{{@{matchers}}}"
+    flow = f"3600 * sum by ({by}) (rate({money}[$__rate_interval]))"
+    return f"{flow} and sum by ({by}) (increase({money}[$__range])) > 0"
+
+
 def quantile(share: float, histogram: str, by: str = "") -> str:
     """The value that a share of what was observed stays below, by a label."""
     labels = f"le, {by}" if by else "le"

@@ -1,5 +1,6 @@
 """待遇层与封顶: which layer pays what to whom, why others pay nothing, and whom a cap stops."""
 
+from ops.grafana.boards.ask import pace
 from ops.grafana.boards.frame import Board, Line
 from ops.grafana.boards.panels import GREEN, ORANGE, YELLOW, figure, gauges, rows, series
 
@@ -10,13 +11,26 @@ CUT = f'sum(increase(yidan_layer_settlements_total{{@, {RL}, outcome=~"cut|cap_s
 COUNTED = f'sum(increase(yidan_layer_settlements_total{{@, {RL}, outcome!="paid_later"}}[$__range]))'
 
 
-def per_fund(way: str) -> str:
+BY = "region, layer, fund, payee"
+WAYS = ("paid", "returned", "top_ups", "clawbacks")
+
+
+def moved(way: str) -> str:
     """Money in the chosen time by everything that it is counted by."""
-    return f"sum by (region, layer, fund, payee) (increase(yidan_{way}_yuan_total{{@, {RL}}}[$__range]))"
+    return f"sum by ({BY}) (increase(yidan_{way}_yuan_total{{@, {RL}}}[$__range]))"
+
+
+MOVED_AT_ALL = f"({' + '.join(map(moved, WAYS))}) > 0"
+
+
+def per_fund(way: str) -> str:
+    """The same, of what moved at all."""
+    return f"{moved(way)} and {MOVED_AT_ALL}"
 
 
 def hourly(by: str) -> str:
-    return f"3600 * sum by ({by}) (rate(yidan_paid_yuan_total{{@, {RL}}}[$__rate_interval]))"
+    """Money paid, by some labels."""
+    return pace("paid", by, f", {RL}")
 
 
 TILES = Line(
@@ -28,7 +42,7 @@ TILES = Line(
             "Money paid at discharge or on application in the chosen time, in yuan.",
             f"sum(increase(yidan_paid_yuan_total{{@, {RL}}}[$__range]))",
             unit="locale",
-            decimals=2,
+            decimals=0,
             runbook="YidanLayerPaysUnusually",
             spark=False,
         ),
@@ -45,8 +59,8 @@ TILES = Line(
         figure(
             5,
             "被封顶线拦住的比例",
-            "Share of them whose payment a cap cut or took away. A policy question rather than a fault: who is hit, "
-            "and how often?",
+            "Share of them whose payment a cap cut or took away. A policy question rather than a fault: who is "
+            "hit, and how often?",
             f"{CUT} / ({COUNTED} > 0)",
             unit="percentunit",
             steps=((None, GREEN), (0.05, YELLOW), (0.2, ORANGE)),
@@ -122,8 +136,7 @@ PAYS = (
                 24,
                 "收支明细（所选时段，元）",
                 "Every way in which money moved in the chosen time, by region, layer, fund and payee. Flows of the "
-                "workers; "
-                "what the books say is on the clearing dashboard.",
+                "workers; what the books say is on the clearing dashboard.",
                 [
                     (per_fund("paid"), "支付 Paid"),
                     (per_fund("returned"), "退回 Returned"),
@@ -137,7 +150,7 @@ PAYS = (
                     "payee": "收款方 Payee",
                 },
                 unit="locale",
-                decimals=2,
+                decimals=0,
                 sort="支付 Paid",
                 runbook="YidanLayerPaysUnusually",
                 to=POLICY,
@@ -177,9 +190,8 @@ CAPS = Line(
         series(
             8,
             "各层做了什么（笔/秒）",
-            "What layers did for settlements that they had a row for: paid, cut by the cap, cap spent, nothing left, "
-            "below "
-            "the deductible, waiting for an application, paid later.",
+            "What layers did for settlements that they had a row for: paid, cut by the cap, cap spent, nothing "
+            "left, below the deductible, waiting for an application, paid later.",
             [
                 (
                     f"sum by (outcome) (rate(yidan_layer_settlements_total{{@, {RL}}}[$__rate_interval]))",
@@ -199,8 +211,8 @@ WHY = Line(
         series(
             9,
             "每行的结果与原因（行/秒）",
-            "Payout lines by status, or by why nothing was paid. `no_identity` that rises means a list of identities "
-            "has been emptied somewhere.",
+            "Payout lines by status, or by why nothing was paid. `no_identity` that rises means a list of "
+            "identities has been emptied somewhere.",
             [("sum by (status) (rate(yidan_lines_total{@, @layer}[$__rate_interval])) > 0", "{{status}}")],
             unit="cps",
             stacked=True,

@@ -1,6 +1,6 @@
 """总览: does settlement work, how well, how near to its limits, and what does it pay."""
 
-from ops.grafana.boards.ask import quantile, rate
+from ops.grafana.boards.ask import pace, quantile, rate
 from ops.grafana.boards.frame import Board, Line
 from ops.grafana.boards.panels import (
     GREEN,
@@ -18,7 +18,8 @@ LAYERS, PIPELINE, POLICY = "yidan-layers", "yidan-pipeline", "yidan-policy"
 
 UNHELD = """max(yidan_partitions{@@}) - (sum(yidan_partition_state{@@, state=~"owned|repairing"}) or vector(0))"""
 
-TROUBLES = f"""
+TROUBLES = (
+    f"""
     (absent(yidan_draining{{@@}}) or vector(0))
     + (clamp({UNHELD}, 0, 1) or vector(0))
     + (max(yidan_partition_stopped{{@@}}) or vector(0))
@@ -26,7 +27,9 @@ TROUBLES = f"""
     + ((min(redis_up{{@@}}) == bool 0) or vector(0))
     + ((max(yidan_audit_drift{{@@}}) > bool 0) or vector(0))
 """
-"""How many of the faults there are for which nobody gets paid, or nobody should: the pages of ops/prometheus/rules."""
+    "How many of the faults there are for which nobody gets paid, or nobody should: the pages of "
+)
+"ops/prometheus/rules."
 
 NET = " ".join(
     f"{sign} sum(increase(yidan_{way}_yuan_total{{@}}[$__range]))"
@@ -84,8 +87,8 @@ FIRST = Line(
         figure(
             3,
             "5 秒内完成",
-            "Share of records settled within 5 s of their arrival, last five minutes. The promise is 99.5 % over 30 "
-            "days.",
+            "Share of records settled within 5 s of their arrival, last five minutes. The promise is 99.5 % over "
+            "30 days.",
             "1 - yidan:late_records:ratio_rate5m",
             unit="percentunit",
             steps=((None, RED), (0.928, ORANGE), (0.97, YELLOW), (0.995, GREEN)),
@@ -104,8 +107,8 @@ FIRST = Line(
         verdict(
             3,
             "正在响的警报（须立即处理）",
-            "Alerts of severity page that fire now. Empty where Prometheus does not evaluate our rules: then nobody "
-            "is woken.",
+            "Alerts of severity page that fire now. Empty where Prometheus does not evaluate our rules: then "
+            "nobody is woken.",
             'count(ALERTS{alertstate="firing", severity="page"}) or 0 * yidan:lag_records:sum',
             good="无",
             bad="有",
@@ -139,8 +142,8 @@ SECOND = Line(
         figure(
             4,
             "余量消耗倍数（1 小时）",
-            "How many times faster than allowed the last hour's late records use up the budget of 0.5 %. "
-            "1 uses it up in 30 days, 14.4 in two: a page.",
+            "How many times faster than allowed the last hour's late records use up the budget of 0.5 %. 1 uses it "
+            "up in 30 days, 14.4 in two: a page.",
             "yidan:late_records:ratio_rate1h / 0.005",
             unit="none",
             steps=((None, GREEN), (1, YELLOW), (6, ORANGE), (14.4, RED)),
@@ -160,8 +163,8 @@ SECOND = Line(
             4,
             "隔离区最早一条",
             "How long the oldest of them has lain there. Somebody may be waiting for a payment; a day is a ticket.",
-            "(time() - max(yidan_quarantine_oldest_timestamp_seconds{@@} > 0))"
-            " or 0 * max(yidan_quarantine_oldest_timestamp_seconds{@@})",
+            "(time() - max(yidan_quarantine_oldest_timestamp_seconds{@@} > 0)) or 0 * "
+            "max(yidan_quarantine_oldest_timestamp_seconds{@@})",
             unit="dtdurations",
             steps=((None, GREEN), (3600, YELLOW), (86400, RED)),
             runbook="YidanQuarantineIsOld",
@@ -186,8 +189,8 @@ RED_LINE = Line(
         series(
             9,
             "事件按结果（条/秒）",
-            "Rate: events by what they came to. `repeated` and `stale` are harmless: the sender said it twice or too "
-            "late.",
+            "Rate: events by what they came to. `repeated` and `stale` are harmless: the sender said it twice or "
+            "too late.",
             [("sum by (outcome) (rate(yidan_events_total{@}[$__rate_interval]))", "{{outcome}}")],
             unit="cps",
             stacked=True,
@@ -274,11 +277,11 @@ MONEY = Line(
         figure(
             5,
             "所选时段净支付（元）",
-            "What funds have paid in the chosen time: paid and topped up, less what was returned. Clawbacks are only "
-            "asked for.",
+            "What funds have paid in the chosen time: paid and topped up, less what was returned. Clawbacks are "
+            "only asked for.",
             NET,
             unit="locale",
-            decimals=2,
+            decimals=0,
             runbook="YidanLayerPaysUnusually",
             to=LAYERS,
             spark=False,
@@ -287,7 +290,7 @@ MONEY = Line(
             11,
             "各层支付（元/小时）",
             "Money paid at discharge or on application, at the pace of an hour, by layer.",
-            [("3600 * sum by (layer) (rate(yidan_paid_yuan_total{@}[$__rate_interval]))", "{{layer}}")],
+            [(pace("paid", "layer"), "{{layer}}")],
             unit="locale",
             stacked=True,
             whole_numbers=True,

@@ -61,8 +61,8 @@ FLOW = (
             series(
                 8,
                 "到账用时按主题（95%）",
-                "End to end: from a record's arrival to the commit that settled it, by topic. The dashed line is the "
-                "promise of 5 s.",
+                "End to end: from a record's arrival to the commit that settled it, by topic. The dashed line is "
+                "the promise of 5 s.",
                 p95("yidan_record_seconds", "topic"),
                 unit="s",
                 limit=5,
@@ -72,8 +72,7 @@ FLOW = (
                 8,
                 "事件年龄（从结算时间到提交）",
                 "From the event's own setl_time to the commit: what the platform and the gateway take comes on top "
-                "here. Days "
-                "mean a resend of old settlements; the scale ends at 30 days.",
+                "here. Days mean a resend of old settlements; the scale ends at 30 days.",
                 [
                     (
                         quantile(share, "yidan_event_age_seconds"),
@@ -108,8 +107,7 @@ LAG = (
                 8,
                 "积压（条，按分区）",
                 "Records not yet settled, by partition, as the worker that holds it knows from the broker. One "
-                "partition alone: "
-                "look at its state. All: broker, store, or a bulk resend.",
+                "partition alone: look at its state. All: broker, store, or a bulk resend.",
                 [("sum by (partition) (yidan_lag_records{@})", "{{partition}}")],
                 unit="short",
                 whole_numbers=True,
@@ -171,8 +169,8 @@ LAG = (
             series(
                 6,
                 "恢复用时（95%）",
-                "Time of take-overs and repairs by what they did to the store: a rebuild reads the whole journal, a "
-                "replay its end.",
+                "Time of take-overs and repairs by what they did to the store: a rebuild reads the whole journal, "
+                "a replay its end.",
                 p95("yidan_restore_seconds", "how"),
                 unit="s",
                 runbook="YidanPartitionsUnheld",
@@ -180,8 +178,8 @@ LAG = (
             series(
                 6,
                 "恢复与重建（次）",
-                "What became of store views: empty journals begun, rebuilt from the whole journal, repaired after a "
-                "batch of our own.",
+                "What became of store views: empty journals begun, rebuilt from the whole journal, repaired after "
+                "a batch of our own.",
                 [
                     (f"sum(increase(yidan_{name}_total{{@}}[$__rate_interval]))", called)
                     for name, called in (
@@ -204,8 +202,8 @@ KAFKA = Line(
         series(
             8,
             "事务按结局（次/秒）",
-            "Kafka transactions of batches: committed, fenced (another worker has the partition), unknown (no answer "
-            "in time).",
+            "Kafka transactions of batches: committed, fenced (another worker has the partition), unknown (no "
+            "answer in time).",
             [("sum by (outcome) (rate(yidan_transactions_total{@}[$__rate_interval]))", "{{outcome}}")],
             unit="ops",
             stacked=True,

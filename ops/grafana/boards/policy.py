@@ -1,5 +1,6 @@
 """政策与清算: the targets that policies set themselves, which text is in use, and what funds have spent."""
 
+from ops.grafana.boards.ask import pace
 from ops.grafana.boards.frame import Board, Line
 from ops.grafana.boards.panels import GREEN, ORANGE, RED, YELLOW, figure, gauges, rows, series
 
@@ -38,8 +39,8 @@ TARGETS = (
             figure(
                 6,
                 "政策范围内基金支付比例（目标 75%）",
-                "What the basic fund paid of residents' in-scope inpatient cost, in the chosen time. Target about 75 "
-                "%: 并医保发〔2019〕27号 三（一）.",
+                "What the basic fund paid of residents' in-scope inpatient cost, in the chosen time. Target about "
+                "75 %: 并医保发〔2019〕27号 三（一）.",
                 f"{residents('basic_fund')} / ({residents('in_scope')} > 0)",
                 unit="percentunit",
                 steps=((None, RED), (0.65, ORANGE), (0.7, YELLOW), (0.75, GREEN)),
@@ -75,7 +76,7 @@ TARGETS = (
                 "Money that corrections asked back from persons in the chosen time: somebody has to decide about each.",
                 f"sum(increase(yidan_clawbacks_yuan_total{{@, {R}}}[$__range]))",
                 unit="locale",
-                decimals=2,
+                decimals=0,
                 runbook="YidanLayerPaysUnusually",
                 spark=False,
             ),
@@ -180,7 +181,7 @@ CORRECTIONS = Line(
             "Top-ups: what corrections give to persons, by region and layer.",
             [
                 (
-                    f"3600 * sum by (region, layer) (rate(yidan_top_ups_yuan_total{{@, {R}}}[$__rate_interval]))",
+                    pace("top_ups", "region, layer", f", {R}"),
                     "{{region}} {{layer}}",
                 )
             ],
@@ -194,7 +195,7 @@ CORRECTIONS = Line(
             "Clawbacks: what corrections ask back from persons, by region and layer. Asked for is not yet returned.",
             [
                 (
-                    f"3600 * sum by (region, layer) (rate(yidan_clawbacks_yuan_total{{@, {R}}}[$__rate_interval]))",
+                    pace("clawbacks", "region, layer", f", {R}"),
                     "{{region}} {{layer}}",
                 )
             ],
@@ -208,7 +209,7 @@ CORRECTIONS = Line(
             "Money that reversals take back from hospitals, by region and layer.",
             [
                 (
-                    f"3600 * sum by (region, layer) (rate(yidan_returned_yuan_total{{@, {R}}}[$__rate_interval]))",
+                    pace("returned", "region, layer", f", {R}"),
                     "{{region}} {{layer}}",
                 )
             ],
@@ -225,9 +226,8 @@ CLEARING = Line(
         rows(
             10,
             "各基金净支出（账面，元）",
-            "What each layer has spent on balance, returns and corrections taken in, as the views of `yidan operate` "
-            "hold "
-            "it: the books, not the flow. `/clearing` has it by office, hospital and month.",
+            "What each layer has spent on balance, returns and corrections taken in, as the views of `yidan "
+            "operate` hold it: the books, not the flow. `/clearing` has it by office, hospital and month.",
             [(f"max by (region, layer, fund) (yidan_spent_yuan{{@, {R}}})", "净支出 Spent")],
             columns={"region": "统筹区 Region", "layer": "待遇层 Layer", "fund": "基金 Fund"},
             unit="locale",
@@ -256,8 +256,8 @@ CLEARING = Line(
         series(
             5,
             "派生视图的进度（张/秒）",
-            "Payouts that the views take in, beside those that workers write. They should keep step; settlement does "
-            "not need the views.",
+            "Payouts that the views take in, beside those that workers write. They should keep step; settlement "
+            "does not need the views.",
             [
                 ("sum(deriv(yidan_operate_position{@}[$__rate_interval]))", "读入 taken in"),
                 ("sum(rate(yidan_payouts_total{@}[$__rate_interval]))", "写出 written"),
