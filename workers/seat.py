@@ -30,6 +30,8 @@ class Seat:
     began: float = 0.0
     """When the errand under way began."""
     not_before: float = 0.0
+    waiting_since_ms: int | None = None
+    """When the oldest record was received that was not settled when the partition was let go of."""
     must_seek: bool = False
     """What is being fetched may not follow on from what was committed: seek first."""
     paused: set[str] = field(default_factory=set)

@@ -168,6 +168,7 @@ class Seats:
         taken = seat.state is PartitionState.TAKING_OVER
         if taken:
             seat.held, seat.inbox, seat.must_seek = held, Inbox(held.header.next_in), True
+            seat.waiting_since_ms = None
             self._metrics.taken_over(seat.cause)
             self._metrics.births.inc(restored.header.seq == 0 and restored.replayed == 0)
         self._metrics.rebuilds.inc(restored.rebuilt)
@@ -259,13 +260,17 @@ class Seats:
             self._stop(seat, PartitionMustStop(StopReason.CORE_FAILED_TWICE, where))
 
     def lag(self) -> None:
-        """Sets the lag of every partition that is ours."""
+        """Sets the lag of every partition of ours; what one that was let go of left unsettled goes on waiting."""
         for seat in self._seats.values():
+            behind: Mapping[str, int] = {}
+            oldest = seat.waiting_since_ms
             if seat.held is not None and seat.inbox is not None:
+                behind = self._reads.lag(seat.partition, seat.held.header.next_in)
                 oldest = seat.inbox.oldest_ms()
-                seconds = 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
-                next_in = seat.held.header.next_in
-                self._metrics.lag(seat.partition, self._reads.lag(seat.partition, next_in), seconds)
+            elif oldest is None:
+                continue
+            seconds = 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
+            self._metrics.lag(seat.partition, behind, seconds)
 
     # ── ends ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -296,6 +301,8 @@ class Seats:
         self._say.error("partition stopped", partition=seat.partition, reason=verdict.reason, detail=verdict.detail)
 
     def _drop(self, seat: Seat, cause: TakeOverCause) -> None:
+        if seat.inbox is not None and (oldest := seat.inbox.oldest_ms()) is not None:
+            seat.waiting_since_ms = oldest
         held, seat.held, seat.inbox = seat.held, None, None
         if held is not None:  # a take-over that fails is tried again for the same cause
             seat.cause = cause

@@ -69,6 +69,25 @@ async def test_why_a_partition_was_lost_is_why_it_is_taken_over_again(error, cau
     assert value(world, "transactions_total", outcome="committed") == 1
 
 
+async def test_a_partition_that_cannot_be_had_goes_on_waiting_as_long_as_its_oldest_record():
+    world = await owned()
+    world.send(0, 1)
+    world.seats.receive(world.reader.fetch())
+    world.seats.judge(Turn({0: Lost(StoreUnavailable("no answer"))}), world.seats.batches())
+    world.seats.lag()
+    waited = value(world, "lag_seconds", partition="0")
+    assert waited is not None
+    assert waited > 0
+    world.seats.lag()
+    again = value(world, "lag_seconds", partition="0")
+    assert again is not None
+    assert again > waited
+    world.now += 100
+    await world.until(lambda: world.paid(0) == 1)
+    world.seats.lag()
+    assert value(world, "lag_seconds", partition="0") == 0
+
+
 async def test_a_take_over_that_fails_keeps_its_cause_and_is_counted_as_failed():
     faults = Once("open", OutcomeUnknown("the broker is away"))
     faults.armed = True

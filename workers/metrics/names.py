@@ -97,7 +97,12 @@ EVENT_AGE: Final = Name(
 TURN_SECONDS: Final = Name("histogram", "turn_seconds", "Time of one turn by phase.", ("phase",), PHASE_BUCKETS)
 BATCH_RECORDS: Final = Name("histogram", "batch_records", "Records in a committed batch.", (), SIZE_BUCKETS)
 LAG_RECORDS: Final = Name("gauge", "lag_records", "Records not yet settled.", ("topic", "partition"))
-LAG_SECONDS: Final = Name("gauge", "lag_seconds", "How long the oldest record fetched has waited.", ("partition",))
+LAG_SECONDS: Final = Name(
+    "gauge",
+    "lag_seconds",
+    "How long the oldest record fetched has waited, also while its partition is not held.",
+    ("partition",),
+)
 
 # ── partitions ────────────────────────────────────────────────────────────────────────────────────────────────
 
