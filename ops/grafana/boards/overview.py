@@ -18,8 +18,7 @@ LAYERS, PIPELINE, POLICY = "yidan-layers", "yidan-pipeline", "yidan-policy"
 
 UNHELD = """max(yidan_partitions{@@}) - (sum(yidan_partition_state{@@, state=~"owned|repairing"}) or vector(0))"""
 
-TROUBLES = (
-    f"""
+TROUBLES = f"""
     (absent(yidan_draining{{@@}}) or vector(0))
     + (clamp({UNHELD}, 0, 1) or vector(0))
     + (max(yidan_partition_stopped{{@@}}) or vector(0))
@@ -27,9 +26,7 @@ TROUBLES = (
     + ((min(redis_up{{@@}}) == bool 0) or vector(0))
     + ((max(yidan_audit_drift{{@@}}) > bool 0) or vector(0))
 """
-    "How many of the faults there are for which nobody gets paid, or nobody should: the pages of "
-)
-"ops/prometheus/rules."
+"""How many of the faults there are for which nobody gets paid, or nobody should: what the rules page for."""
 
 NET = " ".join(
     f"{sign} sum(increase(yidan_{way}_yuan_total{{@}}[$__range]))"

@@ -256,8 +256,8 @@ CLEARING = Line(
         series(
             5,
             "派生视图的进度（张/秒）",
-            "Payouts that the views take in, beside those that workers write. They should keep step; settlement "
-            "does not need the views.",
+            "Payouts that the views take in, beside those that workers write. Positions count Kafka's markers of "
+            "transactions too, so the first lies above the second; they keep step. Settlement does not need the views.",
             [
                 ("sum(deriv(yidan_operate_position{@}[$__rate_interval]))", "读入 taken in"),
                 ("sum(rate(yidan_payouts_total{@}[$__rate_interval]))", "写出 written"),
