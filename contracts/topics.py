@@ -12,7 +12,7 @@ class Topic:
 
     name: str
     title: str
-    direction: str  # "in", "out", "internal", "derived" or "asked"
+    direction: str  # "in", "out", "internal", "derived", "told" or "asked"
     settings: dict[str, str]
 
 
@@ -24,6 +24,7 @@ JOURNAL: Final = "onestop.journal.v1"
 SIGNALS: Final = "onestop.signals.v1"
 QUARANTINE: Final = "onestop.quarantine.v1"
 CLEARING: Final = "onestop.clearing.v1"
+CLEARING_PAYMENTS: Final = "onestop.clearing-payments.v1"
 RECONCILIATIONS: Final = "onestop.reconciliations.v1"
 VIEWS: Final = "onestop.views.v1"
 
@@ -68,6 +69,7 @@ DERIVED: Final = (
         "derived",
         {"cleanup.policy": "compact", "min.compaction.lag.ms": str(7 * DAY_MS), "retention.ms": "-1"},
     ),
+    Topic(CLEARING_PAYMENTS, "清算支付", "told", _FOR_YEARS),
     Topic(RECONCILIATIONS, "对账请求与结果", "asked", _FOR_YEARS),
     Topic(
         VIEWS,

@@ -6,6 +6,7 @@ means something else in one message has its own entry, `Message.field`.
 
 from typing import Final, NamedTuple
 
+from contracts.clearing_payment import TakenBackFor
 from contracts.reconciliation import Difference
 from contracts.vocabulary import ClrType, Correction, Kind, Payee, Reason, SignalKind, Status
 
@@ -132,6 +133,12 @@ FIELD_WORDS: Final[dict[str, Words]] = {
     "topped_up": Words("补付金额", "what corrections gave to persons"),
     "clawed_back": Words("应退金额", "what corrections ask back from persons; not positive"),
     "fund_appy_sum": Words("清算金额", "all of it together: what is to be cleared"),
+    "payment_id": Words("支付登记号", "names the payment for ever; also the record's key"),
+    "amount": Words("支付金额", "what was paid"),
+    "paid_on": Words("支付日期", "the day on which the money went out"),
+    "voucher": Words("支付凭证号", "the payment voucher's number, as the office writes it"),
+    "why": Words("撤回原因", "returned by the bank, cancelled, or recorded by mistake"),
+    "taken_back_on": Words("撤回日期", "the day from which the payment no longer counts"),
     "setl_optins": Words("结算经办机构", "the office of the insured; a city's code means all its counties"),
     "stmt_begndate": Words("对账开始日期", "first day, by the event's own time in China"),
     "stmt_enddate": Words("对账结束日期", "last day, included"),
@@ -176,6 +183,10 @@ FIELD_WORDS: Final[dict[str, Words]] = {
     "CarrierStatement.revision": Words("版次", "the number of lines counted: it only grows, and the highest counts"),
     "ClearingStatement.paid": Words("支付金额", "paid to the hospital"),
     "CarrierStatement.paid": Words("支付金额", "paid at discharge"),
+    "StatementPaid.statement_id": Words("清算单编号", "the statement that was paid, exactly as it stands on it"),
+    "StatementPaid.revision": Words("版次", "the revision of the statement that was paid against; decides nothing"),
+    "PaymentTakenBack.voucher": Words("撤回凭证号", "the voucher of the money that came back, if there is one"),
+    "PaymentRefused.reason": Words("不予登记原因", "what is wrong with the record"),
     "LinesClaimed.lines": Words("明细", "the rows of the hospital's file"),
     "ClaimRefused.reason": Words("不予受理原因", "what is wrong with the request"),
     "Signal.kind": Words("提示类型", "what must be told"),
@@ -230,6 +241,12 @@ DIFFERENCE_TEXTS: Final = {
     Difference.AMOUNT: "金额不一致",
     Difference.DUPLICATE: "文件中重复",
     Difference.REFUND_MISSING: "一方已退费，另一方没有退费行",
+}
+
+TAKEN_BACK_TEXTS: Final = {
+    TakenBackFor.RETURNED_BY_BANK: "银行退汇",
+    TakenBackFor.CANCELLED: "支付撤销",
+    TakenBackFor.RECORDED_BY_MISTAKE: "误登",
 }
 
 PAYEE_TEXTS: Final = {Payee.INSTITUTION: "定点医药机构", Payee.PERSON: "个人"}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from workers.operations.pages import Page
+from workers.operations.payments import Payments
 from workers.operations.views import Views
 from workers.settings import PREFIX, Settings
 
@@ -31,7 +32,7 @@ NEVER_PLAIN: Final = {f"{PREFIX}{name.upper()}" for name in Settings.model_field
 
 SERVED: Final[dict[str, tuple[str | int, set[str]]]] = {
     "worker": ("http_port", {"/healthz", "/readyz", "/metrics"}),
-    "operate": ("operate_http_port", {*Page(Views(1), list).paths(), "/metrics"}),
+    "operate": ("operate_http_port", {*Page(Views(1), Payments(1), list).paths(), "/metrics"}),
     "watch": (9100, {"/", "/metrics"}),
 }
 """The port of each component, by its setting, and the paths that it answers. A test asks the worker for its own."""

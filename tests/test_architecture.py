@@ -71,6 +71,7 @@ PURE = (
     *(f"workers/settlement/{verb}.py" for verb in ("decode", "validate", "take", "emit", "quarantine", "pipeline")),
     *(f"workers/settlement/{noun}.py" for noun in ("loaded", "records", "offline", "reached")),
     *(f"workers/operations/{noun}.py" for noun in ("parts", "views", "statements", "statistics", "reconcile")),
+    *(f"workers/operations/{noun}.py" for noun in ("payments", "owed")),
 )
 """No clock, no input or output, no logging, no `await`."""
 

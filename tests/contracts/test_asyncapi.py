@@ -11,7 +11,7 @@ from workers.contracts_book import ASYNCAPI_FILE, documents
 from workers.contracts_book.asyncapi import SHOWN
 
 BOOK = documents()
-OTHER_KEYS = ("journal", "quarantine", "clearing", "reconciliations")
+OTHER_KEYS = ("journal", "quarantine", "clearing", "clearing-payments", "reconciliations")
 DOCUMENT: dict[str, Any] = json.loads(BOOK[ASYNCAPI_FILE])
 
 

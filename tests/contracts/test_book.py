@@ -16,7 +16,7 @@ from workers.contracts_book.schema import schema_of
 SCHEMAS = Path(contracts.__file__).parent / "schemas"
 OURS = {
     *("combined_payout", "signal", "refused", "replayed", "clearing_statement", "carrier_statement"),
-    *("totals_answered", "lines_answered", "claim_refused"),
+    *("totals_answered", "lines_answered", "claim_refused", "payment_refused"),
 }
 ON_THE_WIRE = [message for message in MESSAGES if "journal" not in message.topic]
 

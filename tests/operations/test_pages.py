@@ -8,6 +8,7 @@ import pytest
 from tests.operations.payouts import made_of
 from workers.contracts_book.examples import REVERSED, SETTLED, SETTLED_LATER
 from workers.operations.pages import Page
+from workers.operations.payments import Payments
 from workers.operations.views import Views
 
 STORY = made_of([SETTLED, SETTLED_LATER, REVERSED])
@@ -18,7 +19,7 @@ def asked(path: str, troubles: tuple[str, ...] = (), **query: str) -> tuple[int,
     views = Views(1)
     for offset, (payout, at) in enumerate(STORY):
         views.take(0, offset, payout, at)
-    status, body = Page(views, lambda: list(troubles)).paths()[path](query)
+    status, body = Page(views, Payments(1), lambda: list(troubles)).paths()[path](query)
     return status, json.loads(body)
 
 
@@ -64,7 +65,8 @@ def test_what_is_owed_is_asked_for_up_to_a_day():
         asked("/owed", until=day, fund_pay_type="610100")[1]["owed"] for day in ("2021-10-07", "2021-12-31")
     ]
     assert [row["fund_appy_sum"] for row in (*before, *after)] == ["38000.00", "24000.00"]
-    assert asked("/owed", until="2022-12-31")[1]["owed"] == []
+    (later,) = asked("/owed", until="2022-12-31", fund_pay_type="610100")[1]["owed"]
+    assert (later["fund_appy_sum"], later["months"], later["other_years_open"]) == ("0.00", {}, "24000.00")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,7 @@ def test_what_is_owed_is_asked_for_up_to_a_day():
     [
         ("/owed", {}),
         ("/owed", {"until": "31.12.2021"}),
+        ("/owed", {"until": "2021-02-30"}),
         ("/statistics", {"by": "minute"}),
         ("/statistics", {"day": "today"}),
         ("/corrections", {"setlym": "2021-10"}),

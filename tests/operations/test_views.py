@@ -15,8 +15,10 @@ from contracts.reconciliation import parse_signed
 from tests.operations.payouts import Dated, made_of, moved, reversed_, settled
 from tests.packs.shelves import COUNTIES
 from workers.contracts_book.examples import REVERSED, SETTLED_LATER
+from workers.operations.owed import owed
 from workers.operations.parts import PERSONS, STATISTICS, in_china
-from workers.operations.statements import owed, spent, statements
+from workers.operations.payments import Payments
+from workers.operations.statements import spent, statements
 from workers.operations.statistics import corrections, statistics
 from workers.operations.views import PartitionView, Views
 from workers.rehearsal.county import county
@@ -54,7 +56,7 @@ def told(views: Views) -> Any:
                 statements(views),
                 spent(views),
                 list(corrections(views)),
-                owed(views, "2021-12-31"),
+                owed(views, Payments(P), "2021-12-31"),
             ]
         )
     )
@@ -113,7 +115,7 @@ def test_what_is_owed_up_to_the_last_day_of_a_year_is_what_its_statements_say():
     for year in ("2020", "2021"):
         rows = [each for each in statements(views) if each["type"] == "clearing_statement"]
         said = sum(parse_signed(each["fund_appy_sum"]) for each in rows if each["setlym"].startswith(year))
-        assert sum(parse_signed(row["fund_appy_sum"]) for row in owed(views, f"{year}-12-31")) == said
+        assert sum(parse_signed(row["fund_appy_sum"]) for row in owed(views, Payments(P), f"{year}-12-31")) == said
     days = [in_china(at).strftime("%Y-%m-%d") for _, at in COUNTY_OF_MANY]
     some = sorted(day for day in days if day.startswith("2021"))[20]
     until = [
@@ -121,7 +123,9 @@ def test_what_is_owed_up_to_the_last_day_of_a_year_is_what_its_statements_say():
         for payout, at in COUNTY_OF_MANY
         if some[:4] + "-01-01" <= in_china(at).strftime("%Y-%m-%d") <= some and payout["kind"] != "application"
     ]
-    assert sum(parse_signed(row["fund_appy_sum"]) for row in owed(views, some)) == moved(until, "fixmedins")
+    assert sum(parse_signed(row["fund_appy_sum"]) for row in owed(views, Payments(P), some)) == moved(
+        until, "fixmedins"
+    )
 
 
 # ── replays, owners, logs ─────────────────────────────────────────────────────────────────────────────────────

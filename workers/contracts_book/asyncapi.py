@@ -54,6 +54,9 @@ _GUARANTEES: Final = {
     "`isolation.level=read_committed`. Kept for years: retention is unlimited unless an operator shortens it.",
     "derived": "Derived from payouts by `yidan operate`, outside the commit protocol, and written at least once: of "
     "two records with one key the one with the higher `revision` counts. Compacted by key.",
+    "told": "Said by a fund's office, keyed by `payment_id`, with Kafka's default partitioner. Send as often as "
+    "needed: one `payment_id` counts once. `yidan operate` reads it whole whenever it starts; what it refuses it says "
+    "here, in the partition of the refused record, at least once. Kept for ever: what is owed is derived from it.",
     "asked": "Requests and their answers, both keyed by `fixmedins_code`; an answer carries the `msgid` of its request "
     "and is written at least once. Answered by `yidan operate` from what it has derived so far (`seen`).",
     "internal": "Internal: no contract to the outside but its existence. Every batch ends in a header, `seq` without "
@@ -69,6 +72,7 @@ _KEYS: Final = {
     "k": "k|digest",
     "header": "NUL, then `header`",
     "statement_id": "statement_id, as in the value",
+    "payment_id": "payment_id, as in the value; empty where a refusal names none",
     "fixmedins_code": "fixmedins_code, as in the request",
     "received": "the key as it was received: any bytes, empty or none; none where it held an identity-card number",
 }

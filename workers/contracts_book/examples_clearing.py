@@ -51,6 +51,34 @@ CARRIED: Final[Example] = {
     "fund_appy_sum": "2000.00",
 }
 
+PAID: Final[Example] = {
+    "type": "statement_paid",
+    "payment_id": "331002-2021-04-000117",
+    "statement_id": CLEARED["statement_id"],
+    "revision": 1,
+    "amount": "14000.00",
+    "paid_on": "2021-04-12",
+    "voucher": "记-2021-04-0117",
+}
+
+TAKEN_BACK: Final[Example] = {
+    "type": "payment_taken_back",
+    "payment_id": PAID["payment_id"],
+    "why": "returned_by_bank",
+    "taken_back_on": "2021-04-14",
+    "voucher": "记-2021-04-0139",
+}
+
+PAYMENT_REFUSED: Final[Example] = {
+    "type": "payment_refused",
+    "payment_id": PAID["payment_id"],
+    "partition": 3,
+    "offset": 41,
+    "reason": "payment_id_reused_with_other_content",
+    "field": "amount",
+    "detail": "this payment_id stands for another payment: send another one, or take the first back and pay anew",
+}
+
 _ASKED: Final[Example] = {
     "fixmedins_code": "H33010000001",
     "setl_optins": "331000",

@@ -8,6 +8,7 @@ from contracts import journal
 from contracts.adoption import PackAdopted
 from contracts.application import ApplicationDecided
 from contracts.clearing import CarrierStatement, ClearingStatement
+from contracts.clearing_payment import PaymentRefused, PaymentTakenBack, StatementPaid
 from contracts.discharge import Reversed, Settled, Voided
 from contracts.identity import CarriedIn, IdentityChanged
 from contracts.payout import CombinedPayout
@@ -17,6 +18,7 @@ from contracts.signals import Signal
 from contracts.topics import (
     APPLICATIONS,
     CLEARING,
+    CLEARING_PAYMENTS,
     DISCHARGES,
     JOURNAL,
     PAYOUTS,
@@ -59,6 +61,10 @@ def _field(prefix: str, name: str, model: Any, zh: str) -> Message:
 
 def _asked(name: str, model: Any, zh: str, example: Example) -> Message:
     return Message(RECONCILIATIONS, name, model, zh, (example,), key="fixmedins_code")
+
+
+def _told(name: str, model: Any, zh: str, example: Example) -> Message:
+    return Message(CLEARING_PAYMENTS, name, model, zh, (example,), key="payment_id")
 
 
 MESSAGES: Final = (
@@ -133,6 +139,9 @@ MESSAGES: Final = (
         (examples_clearing.CARRIED,),
         key="statement_id",
     ),
+    _told("statement_paid", StatementPaid, "清算支付：一份清算单已支付，或已支付其一部分", examples_clearing.PAID),
+    _told("payment_taken_back", PaymentTakenBack, "清算支付撤回：退汇、撤销或误登", examples_clearing.TAKEN_BACK),
+    _told("payment_refused", PaymentRefused, "清算支付无法登记", examples_clearing.PAYMENT_REFUSED),
     _asked("totals_claimed", TotalsClaimed, "对总账请求（3201）", examples_clearing.TOTALS_CLAIMED),
     _asked("totals_answered", TotalsAnswered, "对总账结果", examples_clearing.TOTALS_ANSWERED),
     _asked("lines_claimed", LinesClaimed, "对明细账请求（3202）", examples_clearing.LINES_CLAIMED),

@@ -17,6 +17,7 @@ from contracts.words import (
     PAYEE_TEXTS,
     REASON_TEXTS,
     STATUS_TEXTS,
+    TAKEN_BACK_TEXTS,
 )
 from workers.contracts_book.messages import ENGLISH, Message
 
@@ -31,6 +32,7 @@ _CODE_TEXTS: Final[tuple[Mapping[str, str], ...]] = (
     {refusal.value: mend.zh for refusal, mend in MENDS.items()},
     {clr_type.value: text for clr_type, text in CLR_TYPE_TEXTS.items()},
     {difference.value: text for difference, text in DIFFERENCE_TEXTS.items()},
+    {why.value: text for why, text in TAKEN_BACK_TEXTS.items()},
     {care.value: care.value for care in Care},
 )
 

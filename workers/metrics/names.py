@@ -175,5 +175,15 @@ STATEMENTS: Final = Name(
 )
 CLAIMS: Final = Name("counter", "claims", "Hospitals' claims answered, by what the answer was.", ("result",))
 
+OPEN: Final = Name(
+    "gauge",
+    "open_yuan",
+    "What hospitals are still owed by statements and payments, in yuan, by how long ago its month ended.",
+    ("region", "fund", "age"),
+)
+PAYMENTS_REFUSED: Final = Name(
+    "gauge", "payments_refused", "Records about payments that count for nothing, since the first one."
+)
+
 ALL: Final = tuple(value for value in globals().values() if isinstance(value, Name))
 """All of them."""

@@ -6,8 +6,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 
 from contracts.money import Fen
 from workers.metrics.bound import Bound, counter, gauge
-from workers.metrics.names import BUILD, CLAIMS, OPERATE_POSITION, SPENT, STATEMENTS
-from workers.metrics.words import ClaimResult, StatementKind
+from workers.metrics.names import BUILD, CLAIMS, OPEN, OPERATE_POSITION, PAYMENTS_REFUSED, SPENT, STATEMENTS
+from workers.metrics.words import ClaimResult, OpenAge, StatementKind
 
 
 class OperateMetrics:
@@ -18,6 +18,8 @@ class OperateMetrics:
         gauge(BUILD, self.registry).labels(version).set(1)
         self._position = gauge(OPERATE_POSITION, self.registry)
         self._spent = gauge(SPENT, self.registry)
+        self._open = gauge(OPEN, self.registry)
+        self._payments_refused = gauge(PAYMENTS_REFUSED, self.registry)
         self._statements = Bound(counter(STATEMENTS, self.registry), StatementKind)
         self._claims = Bound(counter(CLAIMS, self.registry), ClaimResult)
         ProcessCollector(registry=self.registry)
@@ -30,6 +32,13 @@ class OperateMetrics:
     def answered(self, result: ClaimResult) -> None:
         """Counts a claim that has been answered."""
         self._claims[(result,)].inc()
+
+    def owing(self, open_by_age: Mapping[tuple[str, str, OpenAge], Fen], refused: int) -> None:
+        """Shows what hospitals are still owed, and how many records about payments count for nothing."""
+        self._open.clear()
+        for (region, fund, age), fen in open_by_age.items():
+            self._open.labels(region, fund, age.value).set(fen / 100)
+        self._payments_refused.set(refused)
 
     def page(self, positions: Sequence[int], spent: Mapping[tuple[str, str, str], Fen]) -> bytes:
         """What `/metrics` answers, given the next payout of each partition and what each layer has spent."""

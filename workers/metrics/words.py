@@ -72,6 +72,16 @@ class ClaimResult(StrEnum):
     REFUSED = "refused"
 
 
+class OpenAge(StrEnum):
+    """How long ago the month ended of which money is open."""
+
+    RUNNING = "running"
+    """It has not ended."""
+    DUE = "due"
+    OVERDUE = "overdue"
+    """Longer ago than `workers.operations.owed.OVERDUE_DAYS`."""
+
+
 class Errand(StrEnum):
     """What brings the store up to the journal."""
 

@@ -12,12 +12,13 @@ import contextlib
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from contracts.reconciliation import Result
-from contracts.topics import CLEARING, DERIVED, PAYOUTS, RECONCILIATIONS, TOPICS, VIEWS
+from contracts.topics import CLEARING, CLEARING_PAYMENTS, DERIVED, PAYOUTS, RECONCILIATIONS, TOPICS, VIEWS
 from workers.exits import Exit
 from workers.kafka.refusal import BrokerRefuses
 from workers.kafka.topics import partition_counts
@@ -25,10 +26,12 @@ from workers.kafka.views_log import ViewsLog
 from workers.logs import configure_logs, get_log, told
 from workers.metrics.operate import OperateMetrics
 from workers.metrics.words import ClaimResult
+from workers.operations.owed import open_by_age
 from workers.operations.pages import Page
+from workers.operations.parts import CHINA, YEARS, Key
 from workers.operations.parts import CLEARING as CLEARING_PARTS
-from workers.operations.parts import YEARS, Key
-from workers.operations.reconcile import answer
+from workers.operations.payments import Payments
+from workers.operations.reconcile import answer, answer_in
 from workers.operations.statements import spent_by_fund, statement
 from workers.operations.stream import address, build
 from workers.operations.views import Views
@@ -48,6 +51,9 @@ AGAIN_SECONDS: Final = 1.0
 RESTORE_SECONDS_MAX: Final = 3_600.0
 
 REBUILD: Final = "`yidan operate --rebuild` derives them again"
+
+READ: Final = (VIEWS, CLEARING, CLEARING_PAYMENTS, RECONCILIATIONS)
+"""What every process reads whole when it starts, and goes on reading."""
 
 NEEDED: Final = tuple(topic for topic in (*TOPICS, *DERIVED) if topic.name == PAYOUTS or topic in DERIVED)
 
@@ -78,13 +84,15 @@ class Operations:
         self._stop = stop
         self._say = get_log()
         self._views = Views(settings.partitions)
-        self._page = Page(self._views, self._troubles)
+        self._payments = Payments(settings.partitions)
+        self._page = Page(self._views, self._payments, self._troubles)
         self._metrics = OperateMetrics(running_version())
-        self._log = ViewsLog(settings, (VIEWS, CLEARING, RECONCILIATIONS))
+        self._log = ViewsLog(settings, READ)
         self._owned: set[int] = set()
         self._assigned_once = False
         self._published: dict[str, dict[str, Any]] = {}
         self._own_epochs: dict[int, int] = {}
+        self._owing_of: object = None
         self._ending: MustEnd | None = None
         self._flushing = asyncio.Lock()
         self._app: Any = None
@@ -108,7 +116,7 @@ class Operations:
                 assigned=self._assigned,
                 revoked=self._revoked,
                 failed=self._failed,
-                metrics=lambda: self._metrics.page(self._views.positions(), spent_by_fund(self._views)),
+                metrics=self._metrics_page,
             )
             try:
                 await self._app.start()
@@ -187,8 +195,10 @@ class Operations:
                 return self._failed(error)
 
     def _merge(self, record: Incoming) -> None:
+        if record.topic == CLEARING_PAYMENTS:
+            return self._payments.take(record.partition, record.offset, record.key, record.value)
         if record.value is None or record.key is None:
-            return
+            return None
         if record.topic == VIEWS:
             self._views.merge(record.partition, record.key, record.value)
             epoch = self._own_epochs.get(record.partition)
@@ -197,12 +207,13 @@ class Operations:
         elif record.topic == CLEARING:
             said = orjson.loads(record.value)
             self._published[said["statement_id"]] = said
-        elif (said := _answer(record.value)) is not None:
+        elif (said := answer_in(record.value)) is not None:
             self._page.answered(said)
+        return None
 
     async def _until_read(self) -> None:
-        """Waits until the views' log has been read to its end as of now."""
-        ends = await self._log.ends((VIEWS, CLEARING))
+        """Waits until the views' log has been read to its end as of now, and what is said of payments."""
+        ends = await self._log.ends((VIEWS, CLEARING, CLEARING_PAYMENTS))
         async with asyncio.timeout(RESTORE_SECONDS_MAX):
             while self._log.unread(ends):
                 if self._ending is not None:
@@ -260,7 +271,7 @@ class Operations:
 
     async def _take_claim(self, partition: int, key: bytes | None, value: bytes) -> None:
         """Answers a request, in its partition and under its key; what is an answer itself is left alone."""
-        if _answer(value) is None:
+        if answer_in(value) is None:
             answered = orjson.dumps(answer(self._views, value))
             written = False
             while not written:
@@ -284,6 +295,7 @@ class Operations:
             if time.monotonic() - published > PUBLISH_SECONDS:
                 published = time.monotonic()
                 await self._tried(self._publish())
+                await self._tried(self._refuse())
             if time.monotonic() - checked > self._settings.partitions_check_s:
                 checked = time.monotonic()
                 await self._tried(self._check_partitions())
@@ -318,6 +330,22 @@ class Operations:
             self._views.touched |= touched
             raise
 
+    async def _refuse(self) -> None:
+        """Says which records about payments count for nothing, in the partitions that are ours."""
+        for said in self._payments.unsaid(self._owned):
+            record = ((said["payment_id"] or "").encode(), orjson.dumps(said))
+            await self._log.write(CLEARING_PAYMENTS, said["partition"], [record])
+            self._say.warning("payment refused", **{name: said[name] for name in _SAID_OF_PAYMENT})
+
+    def _metrics_page(self) -> bytes:
+        """What `/metrics` answers. What is owed is reckoned anew where a day, a payout or a payment has come."""
+        today, positions = datetime.now(CHINA).date().isoformat(), self._views.positions()
+        of = (today, positions, list(self._payments.positions))
+        if of != self._owing_of:
+            self._owing_of = of
+            self._metrics.owing(open_by_age(self._views, self._payments, today), len(self._payments.refused))
+        return self._metrics.page(positions, spent_by_fund(self._views))
+
     def _news(self, key: Key) -> dict[str, Any] | None:
         """The statement that a part belongs to, if it is ours to say and has not been said."""
         found: Any = statement(self._views, key)
@@ -348,15 +376,6 @@ class Operations:
         return troubles
 
 
-def _answer(value: bytes) -> dict[str, Any] | None:
-    """An answer of ours; None for a request, and for what is neither."""
-    try:
-        said = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return None
-    return said if isinstance(said, dict) and said.get("type") in _ANSWERS else None
-
-
 def _result(said: dict[str, Any]) -> ClaimResult:
     """What a hospital was answered, in a word."""
     if said["type"] == "claim_refused":
@@ -364,7 +383,7 @@ def _result(said: dict[str, Any]) -> ClaimResult:
     return ClaimResult.EVEN if said["stmt_rslt"] == Result.EVEN else ClaimResult.UNEVEN
 
 
-_ANSWERS: Final = ("totals_answered", "lines_answered", "claim_refused")
+_SAID_OF_PAYMENT: Final = ("partition", "offset", "reason", "field")
 
 
 def _told(error: Exception) -> str:

@@ -3,11 +3,14 @@
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from typing import Any, Final
 
 import orjson
 
-from workers.operations.statements import owed, spent, statements
+from workers.operations.owed import owed, owed_by_insurers, paid_rows, statements_paid
+from workers.operations.payments import Payments
+from workers.operations.statements import spent
 from workers.operations.statistics import corrections, statistics
 from workers.operations.views import Views
 
@@ -25,8 +28,9 @@ _MONTHS: Final = re.compile(r"[0-9]{4}([0-9]{2})?")
 class Page:
     """The paths of the page. It reads; nothing here changes anything."""
 
-    def __init__(self, views: Views, troubles: Callable[[], list[str]]) -> None:
+    def __init__(self, views: Views, payments: Payments, troubles: Callable[[], list[str]]) -> None:
         self._views = views
+        self._payments = payments
         self._troubles = troubles
         self._answers: deque[dict[str, Any]] = deque(maxlen=ANSWERS_KEPT)
 
@@ -37,6 +41,7 @@ class Page:
             "/clearing": self._clearing,
             "/corrections": self._corrections,
             "/owed": self._owed,
+            "/payments": self._paid,
             "/reconciliations": self._reconciliations,
             "/healthz": lambda _: _json({"ok": True, "troubles": []}),
             "/readyz": self._ready,
@@ -62,7 +67,7 @@ class Page:
     def _clearing(self, query: Query) -> Answered:
         filters = ("statement_id", "clr_optins", "region", "fund_pay_type", "fixmedins_code", "setlym", "clr_type")
         year = ("clr_optins", "region", "layer", "fund_pay_type", "year")
-        found = statements(self._views)
+        found = statements_paid(self._views, self._payments)
         hospitals = [each for each in found if each["type"] == "clearing_statement"]
         carriers = [each for each in found if each["type"] == "carrier_statement"]
         body = {
@@ -70,7 +75,7 @@ class Page:
             "carriers": _chosen(carriers, query, *year),
             "spent": _chosen(spent(self._views), query, *year),
         }
-        return _json({**body, "seen": self._views.positions()})
+        return _json({**body, **self._seen()})
 
     def _corrections(self, query: Query) -> Answered:
         month = query.get("setlym", "")
@@ -81,16 +86,38 @@ class Page:
 
     def _owed(self, query: Query) -> Answered:
         until = query.get("until", "")
-        if not _DAY.fullmatch(until):
+        if not _is_day(until):
             return _wrong("until", "a day YYYY-MM-DD, such as 2021-12-31: statements of its year up to that day")
-        rows = owed(self._views, until)
-        return self._shown("owed", _chosen(rows, query, "clr_optins", "region", "fund_pay_type", "fixmedins_code"))
+        payer = ("clr_optins", "region", "fund_pay_type")
+        hospitals, insurers = [shown(self._views, self._payments, until) for shown in (owed, owed_by_insurers)]
+        body = {
+            "owed": _chosen(hospitals, query, *payer, "fixmedins_code"),
+            "carriers": _chosen(insurers, query, *payer, "carrier"),
+            "unknown": [
+                row
+                for row in paid_rows(self._views, self._payments)
+                if not row.get("statement_known") and row["state"] != "taken_back"
+            ],
+        }
+        return _json({**body, **self._seen()})
+
+    def _paid(self, query: Query) -> Answered:
+        rows = paid_rows(self._views, self._payments)
+        body = {
+            "payments": _chosen(rows, query, "payment_id", "statement_id", "state", "statement_known"),
+            "refused": list(self._payments.refused.values()),
+        }
+        return _json({**body, **self._seen()})
 
     def _reconciliations(self, query: Query) -> Answered:
         return self._shown("reconciliations", _chosen(self._answers, query, "msgid", "fixmedins_code", "stmt_rslt"))
 
     def _shown(self, name: str, rows: Any) -> Answered:
-        return _json({name: rows, "seen": self._views.positions()})
+        return _json({name: rows, **self._seen()})
+
+    def _seen(self) -> dict[str, list[int]]:
+        """What the answer rests on: the next payout and the next word about a payment, by partition."""
+        return {"seen": self._views.positions(), "payments_seen": self._payments.positions}
 
 
 def _chosen(rows: Iterable[Any], query: Query, *names: str) -> list[Any]:
@@ -99,7 +126,16 @@ def _chosen(rows: Iterable[Any], query: Query, *names: str) -> list[Any]:
     return [row for row in rows if all(_word(row.get(name)) == value for name, value in wanted)]
 
 
+def _is_day(text: str) -> bool:
+    try:
+        return _DAY.fullmatch(text) is not None and date.fromisoformat(text) is not None
+    except ValueError:
+        return False
+
+
 def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "null" if value is None else str(value)
 
 

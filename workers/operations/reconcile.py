@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
+import orjson
 from pydantic import ValidationError
 
 from contracts.fields import holds_card_number
@@ -36,6 +37,8 @@ DAYS_MAX: Final = 400
 EVEN_TEXT: Final = "平"
 UNEVEN_TEXT: Final = "不平"
 
+_ANSWERS: Final = ("totals_answered", "lines_answered", "claim_refused")
+
 Claim = TotalsClaimed | LinesClaimed
 
 
@@ -63,6 +66,15 @@ def answer(views: Views, record: bytes) -> Answer:
     if isinstance(claim, TotalsClaimed):
         return _totals(views, claim, rows)
     return _lines(views, claim, rows)
+
+
+def answer_in(value: bytes) -> dict[str, Any] | None:
+    """An answer of ours; None for a request, and for what is neither."""
+    try:
+        said = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return said if isinstance(said, dict) and said.get("type") in _ANSWERS else None
 
 
 def _refused(msgid: str | None, reason: str, field: str | None, detail: str) -> ClaimRefused:

@@ -1,6 +1,5 @@
-"""Statements for clearing: with hospitals month by month, with insurers year by year, and what is owed up to a day."""
+"""Statements for clearing: with hospitals month by month, with insurers year by year."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -22,12 +21,24 @@ def statement(views: Views, key: Key) -> Statement | None:
     return clearing_statement(key, total) if key[0] == CLEARING else carrier_statement(key, total)
 
 
+def hospital_statement_id(key: Key) -> str:
+    """What the statement of a hospital's counters is called."""
+    _, office, _, fund, carrier, hospital, month, clr_type = key
+    return ":".join((office, fund, hospital, month, clr_type, *((carrier,) if carrier else ())))
+
+
+def carrier_statement_id(key: Key) -> str:
+    """What the statement of an insurer's counters is called."""
+    _, office, _, layer, fund, carrier, year = key
+    return f"{office}:{layer}:{fund}:{year}:{carrier}"
+
+
 def clearing_statement(key: Key, total: Value) -> ClearingStatement:
     """A hospital's statement of its counters."""
     _, office, region, fund, carrier, hospital, month, clr_type = key
     return {
         "type": "clearing_statement",
-        "statement_id": ":".join((office, fund, hospital, month, clr_type, *((carrier,) if carrier else ()))),
+        "statement_id": hospital_statement_id(key),
         "revision": total["lines"],
         "clr_optins": office,
         "region": region,
@@ -51,7 +62,7 @@ def carrier_statement(key: Key, total: Value) -> CarrierStatement | None:
         return None
     return {
         "type": "carrier_statement",
-        "statement_id": f"{office}:{layer}:{fund}:{year}:{carrier}",
+        "statement_id": carrier_statement_id(key),
         "revision": total["lines"],
         "clr_optins": office,
         "region": region,
@@ -122,35 +133,3 @@ def _moved(total: Value) -> Moved:
         "clawed_back": yuan(summed(total, "clawed_back")),
         "fund_appy_sum": yuan(summed(total, "paid", "returned", "topped_up", "clawed_back")),
     }
-
-
-def owed(views: Views, until: str) -> list[dict[str, Any]]:
-    """What the statements of a calendar year come to for each hospital up to a day, the day included.
-
-    What has been paid against them is not known here: no event says so.
-    """
-    totals: dict[tuple[str, ...], Value] = {}
-    for key, days in views.each(CLEARING):
-        _, office, region, fund, carrier, hospital, month, _ = key
-        for day, counters in _days_until(month, days, until):
-            month_of_day = totals.setdefault((office, region, fund, carrier, hospital), {})
-            add(month_of_day, {"total": counters, "months": {day[:6]: counters}})
-    names = ("clr_optins", "region", "fund_pay_type", "carrier", "fixmedins_code")
-    return [
-        {
-            **{name: word or None for name, word in zip(names, key, strict=True)},
-            "until": until,
-            "fund_appy_sum": yuan(summed(total["total"], "paid", "returned")),
-            "months": {
-                month: yuan(summed(counters, "paid", "returned")) for month, counters in sorted(total["months"].items())
-            },
-        }
-        for key, total in sorted(totals.items())
-    ]
-
-
-def _days_until(month: str, days: Value, until: str) -> Iterator[tuple[str, Value]]:
-    last = until.replace("-", "")
-    for day, counters in days.items():
-        if month[:4] == last[:4] and f"{month}{day}" <= last:
-            yield f"{month}{day}", counters
