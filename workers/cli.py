@@ -8,6 +8,7 @@ import typer
 
 from workers.cli_options import BackupArgument, EventsOption, FileArgument, JsonOption, PacksOption, PartitionOption
 from workers.cli_person import app as person_app
+from workers.cli_statements import statements_app
 from workers.quarantine_commands import quarantine_app
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ config_app = typer.Typer(no_args_is_help=True, help="Settings as a worker would 
 app.add_typer(config_app, name="config")
 app.add_typer(person_app)
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(statements_app, name="statements")
 
 
 def main() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from contracts.money import yuan
 from contracts.reconciliation import parse_signed
-from contracts.topics import CLEARING_PAYMENTS
+from contracts.topics import CLEARING, CLEARING_PAYMENTS
 from tests.operations.payouts import moved
 from tests.operations.test_operate import WANTED, holds, page, publish, read, servers
 from tests.settlement.rig import P, Process, Rig
@@ -100,3 +101,63 @@ async def test_what_is_paid_is_no_longer_owed_whoever_is_killed_and_whatever_is_
     assert await new.terminate() == 0
     refused = [said for _, said in await read(servers, CLEARING_PAYMENTS) if said["type"] == "payment_refused"]
     assert [(said["payment_id"], said["field"]) for said in refused] == [("V2", "amount")]
+
+
+# ── the desk's commands ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_desk_says_what_it_paid_sees_what_that_leaves_open_and_takes_it_back(servers: Rig):
+    await publish(servers, range(100))
+    process = await servers.start("operate")
+    await holds(process, WANTED[:100])
+    await process.until(lambda: process.said("partitions assigned"), "partitions")
+    statements = (await page(process, "/clearing"))["statements"]
+    one = max(statements, key=lambda each: parse_signed(each["fund_appy_sum"]))
+    name, due = one["statement_id"], parse_signed(one["fund_appy_sum"])
+    async with asyncio.timeout(20):
+        while name not in {key.decode() for key, _ in await read(servers, CLEARING)}:  # noqa: ASYNC110 - over Kafka
+            await asyncio.sleep(0.5)
+    whole = moved(WANTED[:100], "fixmedins")
+
+    async def said(*words: str) -> tuple[int | None, Any, str]:
+        ended = await servers.yidan("statements", *words, "--json")
+        return ended.code, json.loads(ended.out) if ended.out else None, ended.err
+
+    part = ("paid", name, "100.5", "--paid-on", "2021-12-30", "--voucher", "记-1")
+    code, told, _ = await said(*part, "--preview")
+    assert (code, told["open"], told["sent"]) == (0, yuan(due - 100_50), False)
+    await asyncio.sleep(1.0)
+    await owes(process, "2099-12-31", whole)
+    code, told, _ = await said(*part)
+    assert (code, told["before"], told["open"], told["sent"]) == (0, "0.00", yuan(due - 100_50), True)
+    assert told["event"]["revision"] == one["revision"]
+    await owes(process, "2099-12-31", whole - 100_50)
+
+    code, told, err = await said(*part)  # the same voucher for the same statement is the same payment
+    assert (code, told["paid_out"], told["sent"]) == (0, "100.50", False)
+    assert "said before" in err
+    code, told, err = await said("paid", name, "99", *part[3:])
+    assert (code, told) == (65, None)
+    assert "amount: this payment_id stands for another payment" in err
+    much = ("paid", name, yuan(due), "--paid-on", "2021-12-31", "--voucher", "记-2")
+    code, _, err = await said(*much)
+    assert code == 65
+    assert "AMOUNT: 100.50 more than the statement comes to" in err
+    code, _, err = await said("paid", f"{name[:-2]}99", *part[2:])
+    assert code == 65
+    assert "STATEMENT_ID" in err
+    assert (await said("paid", name, "0", *part[3:]))[0] == 65
+    code, told, _ = await said(*much, "--overpay")
+    assert (code, told["overpaid"]) == (0, "100.50")
+    await owes(process, "2099-12-31", whole - due - 100_50)
+
+    back = ("take-back", told["event"]["payment_id"], "--why", "returned_by_bank", "--on", "2022-01-04")
+    ended = await servers.yidan("statements", *back, "--preview")
+    assert (ended.code, ended.err) == (0, "")
+    assert name in ended.out
+    assert "银行退汇" in ended.out
+    code, told, _ = await said(*back)
+    assert (code, told["open"], told["sent"]) == (0, yuan(due - 100_50), True)
+    await owes(process, "2099-12-31", whole - 100_50)
+    assert (await said("take-back", "nobody", *back[2:]))[0] == 65
+    assert await process.terminate() == 0
