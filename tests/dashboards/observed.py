@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 from aiokafka import AIOKafkaProducer
 
-from contracts.topics import RECONCILIATIONS
+from contracts.topics import CLEARING_PAYMENTS, RECONCILIATIONS
 from tests.dashboards.files import ROOT
 from tests.settlement.rig import P, Process, Rig, rig
 from workers.rehearsal.proof.load import load
@@ -123,6 +123,7 @@ async def _happens(servers: Rig, targets: "_Targets", watched: Path, seconds: fl
     second = await _joined(servers, targets)
     await at(0.4)
     await _claim(servers)
+    await _paid(servers, operate)
     await _looked(servers, watched)
     await at(0.55)
     await servers.stack.store.kill()
@@ -189,6 +190,29 @@ async def _claim(servers: Rig) -> None:
     await producer.start()
     for message in (totals, {"type": "totals_claimed"}):
         await producer.send_and_wait(RECONCILIATIONS, json.dumps(message).encode(), key=b"H33010000001", partition=0)
+    await producer.stop()
+
+
+async def _paid(servers: Rig, operate: Process) -> None:
+    """An office tells that it has paid half of its statements, and once what cannot be counted."""
+    _, body = await operate.get("/clearing")
+    producer = AIOKafkaProducer(bootstrap_servers=servers.stack.kafka)
+    await producer.start()
+    for number, said in enumerate(json.loads(body)["statements"][::2]):
+        amount = said["fund_appy_sum"] if number else "0.00"
+        if amount.startswith("-"):
+            continue
+        payment = {
+            "type": "statement_paid",
+            "payment_id": f"V{number}",
+            "statement_id": said["statement_id"],
+            "amount": amount,
+            "paid_on": "2021-12-30",
+            "voucher": f"V{number}",
+        }
+        key = payment["payment_id"].encode()
+        await producer.send(CLEARING_PAYMENTS, json.dumps(payment).encode(), key, partition_of(key, P))
+    await producer.flush()
     await producer.stop()
 
 

@@ -20,7 +20,7 @@ from aiokafka.errors import (
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
-from contracts.topics import DISCHARGES, JOURNAL, PAYOUTS, PERSONS, QUARANTINE, SIGNALS
+from contracts.topics import CLEARING, CLEARING_PAYMENTS, DISCHARGES, JOURNAL, PAYOUTS, PERSONS, QUARANTINE, SIGNALS
 from tests.security.access import rights
 from tests.security.servers import Secured, password_of, secured, with_servers
 from tests.settlement.rig import Books, settled_at_once, some_county
@@ -107,6 +107,11 @@ async def test_a_county_is_settled_with_the_rights_of_this_table_and_no_others(s
         async with servers.running("views", "operate") as views:
             await views.until(lambda: views.address, "an address")
             await views.until(lambda: views.said("partitions assigned"), "its partitions")
+            paid = ("statements", "paid", "331002:610100:H33010000001:202103:21", "1.00", "--voucher", "V1", "--unseen")
+            await ends_well("finance", *paid, "--paid-on", "2021-12-30")
+            await ends_well(
+                "finance", "statements", "take-back", "V2", "--why", "cancelled", "--on", "2021-12-31", "--unseen"
+            )
         assert await worker.terminate() == 0
 
 
@@ -190,15 +195,30 @@ Attempt = Callable[[Secured, str, str], Awaitable[None]]
 FORBIDDEN: list[tuple[str, Attempt, str, type[KafkaError]]] = [
     *(
         (principal, take_the_lock, JOURNAL, TransactionalIdAuthorizationFailed)
-        for principal in ("gateway", "payer", "operator", "desk", "sender", "auditor", "replay", "views", "stranger")
+        for principal in (
+            "gateway",
+            "payer",
+            "operator",
+            "desk",
+            "sender",
+            "auditor",
+            "replay",
+            "views",
+            "finance",
+            "stranger",
+        )
     ),
     *(
         (principal, write, topic, TopicAuthorizationFailedError)
-        for principal in ("gateway", "payer", "operator", "desk", "sender", "auditor", "views", "stranger")
+        for principal in ("gateway", "payer", "operator", "desk", "sender", "auditor", "views", "finance", "stranger")
         for topic in (JOURNAL, PAYOUTS)
     ),
     ("replay", write, JOURNAL, TopicAuthorizationFailedError),
     ("replay", write, PAYOUTS, TopicAuthorizationFailedError),
+    ("desk", write, CLEARING_PAYMENTS, TopicAuthorizationFailedError),
+    ("finance", write, DISCHARGES, TopicAuthorizationFailedError),
+    ("finance", write, CLEARING, TopicAuthorizationFailedError),
+    ("finance", read, PAYOUTS, TopicAuthorizationFailedError),
     ("desk", write, DISCHARGES, TopicAuthorizationFailedError),
     ("worker", write, DISCHARGES, TopicAuthorizationFailedError),
     ("payer", read, JOURNAL, TopicAuthorizationFailedError),

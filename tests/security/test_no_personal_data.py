@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from redis.asyncio import Redis
 
-from contracts.topics import APPLICATIONS, DISCHARGES, PAYOUTS, PERSONS, RECONCILIATIONS
+from contracts.topics import APPLICATIONS, CLEARING_PAYMENTS, DISCHARGES, PAYOUTS, PERSONS, RECONCILIATIONS
 from tests.settlement.rig import P, Process, Rig, rig
 from workers.rehearsal.broken import encoded, whole
 from workers.rehearsal.county import county, partition_key
@@ -191,11 +191,13 @@ async def spoil_the_store(there: Rig, psn_no: str) -> None:
 
 
 async def nonsense_for_the_views(there: Rig, event: bytes) -> None:
-    """A request that is none, and a payout that cannot be read."""
+    """A request that is none, a payment that is none, and a payout that cannot be read."""
     producer = AIOKafkaProducer(bootstrap_servers=there.stack.kafka)
     await producer.start()
     await producer.send_and_wait(RECONCILIATIONS, event, key=b"H1", partition=0)
     await producer.send_and_wait(RECONCILIATIONS, event[:-4], key=b"H1", partition=1)
+    for partition, value in enumerate((event, event[:-4])):
+        await producer.send_and_wait(CLEARING_PAYMENTS, value, key=b"H1", partition=partition)
     headers = [("ce_time", b"2021-05-02T10:15:00+08:00")]
     await producer.send_and_wait(PAYOUTS, event, key=b"x", partition=0, headers=headers)
     await producer.stop()

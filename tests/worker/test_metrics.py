@@ -30,7 +30,7 @@ from workers.metrics import (
 )
 from workers.metrics.operate import OperateMetrics
 from workers.metrics.textfile import write_audit, write_quarantine
-from workers.metrics.words import ClaimResult
+from workers.metrics.words import ClaimResult, OpenAge
 from workers.settlement.inbox import Waiting
 from workers.settlement.pipeline import Counts, Movement
 from workers.settlement.ports import StopReason
@@ -41,6 +41,7 @@ from workers.settlement.watched import Operation
 COMMANDS = {
     *("yidan_audit_drift", "yidan_audit_timestamp_seconds"),
     *("yidan_operate_position", "yidan_spent_yuan", "yidan_statements", "yidan_claims"),
+    *("yidan_open_yuan", "yidan_paid_out_yuan", "yidan_payments_refused"),
 }
 """Of the table, but not a worker's."""
 
@@ -314,6 +315,18 @@ def test_operate_shows_how_far_its_views_are_what_they_hold_and_what_it_has_said
     assert b'yidan_claims_total{result="uneven"} 1.0\n' in page
     assert b'yidan_claims_total{result="even"} 0.0\n' in page
     assert b'yidan_build_info{version="1.2.3"} 1.0\n' in page
+
+
+def test_operate_shows_what_hospitals_are_owed_and_forgets_what_is_owed_no_longer():
+    metrics = OperateMetrics("1.2.3")
+    fund = ("331000", "610100")
+    metrics.owing({("331000", "999997", OpenAge.DUE): 1}, {("331000", "999997"): 1}, 0)
+    metrics.owing({(*fund, OpenAge.OVERDUE): 1_400_050, (*fund, OpenAge.DUE): 0}, {fund: 7}, 2)
+    page = metrics.page([], {})
+    assert b'yidan_open_yuan{age="overdue",fund="610100",region="331000"} 14000.5\n' in page
+    assert b'yidan_paid_out_yuan{fund="610100",region="331000"} 0.07\n' in page
+    assert b"yidan_payments_refused 2.0\n" in page
+    assert b"999997" not in page
 
 
 def test_no_label_is_a_person_a_settlement_or_a_hospital():

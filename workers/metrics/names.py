@@ -181,6 +181,12 @@ OPEN: Final = Name(
     "What hospitals are still owed by statements and payments, in yuan, by how long ago its month ended.",
     ("region", "fund", "age"),
 )
+PAID_OUT: Final = Name(
+    "gauge",
+    "paid_out_yuan",
+    "What hospitals were paid by the payments that offices have told, those taken back not counted, in yuan.",
+    ("region", "fund"),
+)
 PAYMENTS_REFUSED: Final = Name(
     "gauge", "payments_refused", "Records about payments that count for nothing, since the first one."
 )

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 
 from contracts.money import Fen
 from workers.metrics.bound import Bound, counter, gauge
-from workers.metrics.names import BUILD, CLAIMS, OPEN, OPERATE_POSITION, PAYMENTS_REFUSED, SPENT, STATEMENTS
+from workers.metrics.names import BUILD, CLAIMS, OPEN, OPERATE_POSITION, PAID_OUT, PAYMENTS_REFUSED, SPENT, STATEMENTS
 from workers.metrics.words import ClaimResult, OpenAge, StatementKind
 
 
@@ -19,6 +19,7 @@ class OperateMetrics:
         self._position = gauge(OPERATE_POSITION, self.registry)
         self._spent = gauge(SPENT, self.registry)
         self._open = gauge(OPEN, self.registry)
+        self._paid_out = gauge(PAID_OUT, self.registry)
         self._payments_refused = gauge(PAYMENTS_REFUSED, self.registry)
         self._statements = Bound(counter(STATEMENTS, self.registry), StatementKind)
         self._claims = Bound(counter(CLAIMS, self.registry), ClaimResult)
@@ -33,11 +34,19 @@ class OperateMetrics:
         """Counts a claim that has been answered."""
         self._claims[(result,)].inc()
 
-    def owing(self, open_by_age: Mapping[tuple[str, str, OpenAge], Fen], refused: int) -> None:
-        """Shows what hospitals are still owed, and how many records about payments count for nothing."""
+    def owing(
+        self,
+        open_by_age: Mapping[tuple[str, str, OpenAge], Fen],
+        paid_out: Mapping[tuple[str, str], Fen],
+        refused: int,
+    ) -> None:
+        """Shows what hospitals are still owed and were paid, and how many records about payments count for nothing."""
         self._open.clear()
         for (region, fund, age), fen in open_by_age.items():
             self._open.labels(region, fund, age.value).set(fen / 100)
+        self._paid_out.clear()
+        for fund_of, fen in paid_out.items():
+            self._paid_out.labels(*fund_of).set(fen / 100)
         self._payments_refused.set(refused)
 
     def page(self, positions: Sequence[int], spent: Mapping[tuple[str, str, str], Fen]) -> bytes:

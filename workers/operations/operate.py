@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import orjson
 
-from contracts.reconciliation import Result
+from contracts.money import Fen
+from contracts.reconciliation import Result, parse_signed
 from contracts.topics import CLEARING, CLEARING_PAYMENTS, DERIVED, PAYOUTS, RECONCILIATIONS, TOPICS, VIEWS
 from workers.exits import Exit
 from workers.kafka.refusal import BrokerRefuses
@@ -26,7 +27,7 @@ from workers.kafka.views_log import ViewsLog
 from workers.logs import configure_logs, get_log, told
 from workers.metrics.operate import OperateMetrics
 from workers.metrics.words import ClaimResult
-from workers.operations.owed import open_by_age
+from workers.operations.owed import accounts, open_by_age, paid_out
 from workers.operations.pages import Page
 from workers.operations.parts import CHINA, YEARS, Key
 from workers.operations.parts import CLEARING as CLEARING_PARTS
@@ -92,7 +93,7 @@ class Operations:
         self._assigned_once = False
         self._published: dict[str, dict[str, Any]] = {}
         self._own_epochs: dict[int, int] = {}
-        self._owing_of: object = None
+        self._dues: dict[Key, Fen] = {}
         self._ending: MustEnd | None = None
         self._flushing = asyncio.Lock()
         self._app: Any = None
@@ -338,17 +339,17 @@ class Operations:
             self._say.warning("payment refused", **{name: said[name] for name in _SAID_OF_PAYMENT})
 
     def _metrics_page(self) -> bytes:
-        """What `/metrics` answers. What is owed is reckoned anew where a day, a payout or a payment has come."""
-        today, positions = datetime.now(CHINA).date().isoformat(), self._views.positions()
-        of = (today, positions, list(self._payments.positions))
-        if of != self._owing_of:
-            self._owing_of = of
-            self._metrics.owing(open_by_age(self._views, self._payments, today), len(self._payments.refused))
-        return self._metrics.page(positions, spent_by_fund(self._views))
+        """What `/metrics` answers. What is owed is that of the statements as they were last looked at."""
+        today = datetime.now(CHINA).date().isoformat()
+        found = accounts(self._dues, self._payments, today)
+        self._metrics.owing(open_by_age(found, today), paid_out(found), len(self._payments.refused))
+        return self._metrics.page(self._views.positions(), spent_by_fund(self._views))
 
     def _news(self, key: Key) -> dict[str, Any] | None:
         """The statement that a part belongs to, if it is ours to say and has not been said."""
         found: Any = statement(self._views, key)
+        if key[0] == CLEARING_PARTS:
+            self._dues[key] = 0 if found is None else parse_signed(found["fund_appy_sum"])
         if found is None or self._home(found) not in self._owned:
             return None
         said = self._published.get(found["statement_id"])

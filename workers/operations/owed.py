@@ -12,7 +12,7 @@ from typing import Any, Final
 from contracts.money import Fen, yuan
 from contracts.reconciliation import parse_signed
 from workers.metrics.words import OpenAge
-from workers.operations.parts import CLEARING, MOVED, YEARS, summed
+from workers.operations.parts import CLEARING, MOVED, YEARS, Key, summed
 from workers.operations.payments import Payment, Payments
 from workers.operations.statements import Statement, carrier_statement_id, hospital_statement_id, statements
 from workers.operations.views import Views
@@ -32,9 +32,8 @@ class Account:
         self._paid: dict[str, dict[str, Fen]] = {}
 
     def add(self, month: str, statement_id: str, due: Fen, paid: Fen) -> None:
-        """Adds what one partition knows of a statement; `paid` is that of the whole statement."""
-        of_month = self._due.setdefault(month, {})
-        of_month[statement_id] = of_month.get(statement_id, 0) + due
+        """Adds a statement."""
+        self._due.setdefault(month, {})[statement_id] = due
         self._paid.setdefault(month, {})[statement_id] = paid
 
     def months(self, year: str | None = None) -> list[str]:
@@ -79,18 +78,28 @@ def overpaid(due: Fen, paid: Fen) -> Fen:
     return max(0, paid - max(0, due))
 
 
-def accounts(views: Views, payments: Payments, until: str) -> dict[Pair, Account]:
-    """Every payer with every hospital, from the first statement to a day, the day included."""
+def dues_until(views: Views, until: str) -> dict[Key, Fen | None]:
+    """What each statement comes to up to a day, the day included; None where nothing of it had been by then."""
     last = until.replace("-", "")
-    found: dict[Pair, Account] = {}
+    found: dict[Key, Fen | None] = {}
     for key, days in views.each(CLEARING):
+        counted = [counters for day, counters in days.items() if f"{key[6]}{day}" <= last]
+        due = found.setdefault(key, None)
+        if counted:
+            found[key] = (due or 0) + sum(summed(each, "paid", "returned") for each in counted)
+    return found
+
+
+def accounts(dues: Mapping[Key, Fen | None], payments: Payments, until: str) -> dict[Pair, Account]:
+    """Every payer with every hospital: what statements come to, and what was paid on them up to a day."""
+    found: dict[Pair, Account] = {}
+    for key, due in dues.items():
         _, office, region, fund, carrier, hospital, month, _ = key
-        counted = [counters for day, counters in days.items() if f"{month}{day}" <= last]
         statement_id = hospital_statement_id(key)
         paid = payments.paid(statement_id, until)
-        if counted or paid:
+        if due is not None or paid:
             account = found.setdefault((office, region, fund, carrier, hospital), Account())
-            account.add(month, statement_id, sum(summed(each, "paid", "returned") for each in counted), paid)
+            account.add(month, statement_id, due or 0, paid)
     return found
 
 
@@ -101,7 +110,7 @@ def owed(views: Views, payments: Payments, until: str) -> list[dict[str, Any]]:
     """
     names = ("clr_optins", "region", "fund_pay_type", "carrier", "fixmedins_code")
     rows = []
-    for pair, account in sorted(accounts(views, payments, until).items()):
+    for pair, account in sorted(accounts(dues_until(views, until), payments, until).items()):
         months = account.months(until[:4])
         others = [month for month in account.months() if month not in months]
         other_open = account.due(*others) - account.paid(*others)
@@ -142,20 +151,27 @@ def owed_by_insurers(views: Views, payments: Payments, until: str) -> list[dict[
     return rows
 
 
-def open_by_age(views: Views, payments: Payments, today: str) -> dict[tuple[str, str, OpenAge], Fen]:
+def open_by_age(found: Mapping[Pair, Account], today: str) -> dict[tuple[str, str, OpenAge], Fen]:
     """What hospitals are still owed, by region and fund and by how long ago its month ended.
 
     What one hospital has been paid too much never lessens what another is owed.
     """
-    found: dict[tuple[str, str, OpenAge], Fen] = {}
-    for (_, region, fund, *_), account in accounts(views, payments, today).items():
+    open_: dict[tuple[str, str, OpenAge], Fen] = {}
+    for (_, region, fund, *_), account in found.items():
         ages = dict.fromkeys(OpenAge, 0)
         for month, amount in account.open_months().items():
             ages[_age(month, today)] += amount
         for age, amount in ages.items():
-            name = (region, fund, age)
-            found[name] = found.get(name, 0) + amount
-    return found
+            open_[region, fund, age] = open_.get((region, fund, age), 0) + amount
+    return open_
+
+
+def paid_out(found: Mapping[Pair, Account]) -> dict[tuple[str, str], Fen]:
+    """What hospitals were paid by the payments that were told, by region and fund."""
+    paid: dict[tuple[str, str], Fen] = {}
+    for (_, region, fund, *_), account in found.items():
+        paid[region, fund] = paid.get((region, fund), 0) + account.paid(*account.months())
+    return paid
 
 
 def statements_paid(views: Views, payments: Payments) -> list[dict[str, Any]]:

@@ -14,10 +14,12 @@ Statement = ClearingStatement | CarrierStatement
 
 
 def statement(views: Views, key: Key) -> Statement | None:
-    """The statement that a part belongs to, from all partitions; None where the part makes none."""
+    """The statement that a part belongs to, from all partitions; None where the part makes none, or is gone."""
     total: Value = {}
     for counters in views.of(key).values():
         add(total, counters)
+    if not total:
+        return None
     return clearing_statement(key, total) if key[0] == CLEARING else carrier_statement(key, total)
 
 

@@ -268,6 +268,50 @@ CLEARING = Line(
     ),
 )
 
+OPEN = Line(
+    8,
+    (
+        rows(
+            12,
+            "对医院应付未付（元）",
+            "What hospitals are still owed by statements and by the payments that offices have told: of the month that "
+            "runs, of months that have ended, and of months that ended more than 60 days ago. What one hospital was "
+            "paid too much lessens nothing of another. `/owed` has it by hospital and month.",
+            [
+                (
+                    f'sum by (region, fund) (max by (region, fund, age) (yidan_open_yuan{{@, {R}, age="{age}"}}))',
+                    heading,
+                )
+                for age, heading in (("running", "本月 Running"), ("due", "待付 Due"), ("overdue", "逾期 Overdue"))
+            ]
+            + [(f"max by (region, fund) (yidan_paid_out_yuan{{@, {R}}})", "已付 Paid")],
+            columns={"region": "统筹区 Region", "fund": "基金 Fund"},
+            unit="locale",
+            decimals=2,
+            sort="逾期 Overdue",
+            runbook="YidanClearingOverdue",
+        ),
+        series(
+            8,
+            "应付未付（元）",
+            "The same over time, all funds together: it is to be nothing but the month that runs when the year ends.",
+            [(f"sum by (age) (max by (region, fund, age) (yidan_open_yuan{{@, {R}}}))", "{{age}}")],
+            unit="locale",
+            stacked=True,
+            whole_numbers=True,
+            runbook="YidanClearingOpenAtYearEnd",
+        ),
+        figure(
+            4,
+            "拒收的支付登记",
+            "Records about payments that count for nothing, since the first one: `/payments` names each with its mend.",
+            "max(yidan_payments_refused{@})",
+            unit="none",
+            runbook="YidanPaymentsRefused",
+        ),
+    ),
+)
+
 POLICY = Board(
     "yidan-policy",
     "一单结算 · 政策与清算",
@@ -276,7 +320,7 @@ POLICY = Board(
         ("政策目标 · Targets", TARGETS),
         ("政策文本 · Texts in use", (TEXTS,)),
         ("更正 · Corrections", (CORRECTIONS,)),
-        ("清算 · Clearing", (CLEARING,)),
+        ("清算 · Clearing", (CLEARING, OPEN)),
     ),
     ("region",),
 )
