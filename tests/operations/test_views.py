@@ -18,7 +18,7 @@ from workers.contracts_book.examples import REVERSED, SETTLED_LATER
 from workers.operations.owed import owed
 from workers.operations.parts import PERSONS, STATISTICS, in_china
 from workers.operations.payments import Payments
-from workers.operations.statements import spent, statements
+from workers.operations.statements import spent, statement, statements
 from workers.operations.statistics import corrections, statistics
 from workers.operations.views import PartitionView, Views
 from workers.rehearsal.county import county
@@ -196,6 +196,14 @@ def test_a_rebuild_forgets_the_earlier_epoch_and_what_its_processes_still_write(
     assert read_from([*wrong, *new.to_write(), *wrong]).parts == {}
     new.take(0, payout, at)
     assert read_from([*wrong, *new.to_write(), *wrong]).parts == new.parts
+
+
+def test_a_statement_of_which_a_rebuild_has_derived_nothing_yet_is_none():
+    views = derived(COUNTY_OF_MANY)
+    for view in views.partitions:
+        view.forget(1)
+    assert views.touched
+    assert {statement(views, key) for key in views.touched} == {None}
 
 
 # ── statements ────────────────────────────────────────────────────────────────────────────────────────────────
