@@ -198,10 +198,9 @@ async def _paid(servers: Rig, operate: Process) -> None:
     _, body = await operate.get("/clearing")
     producer = AIOKafkaProducer(bootstrap_servers=servers.stack.kafka)
     await producer.start()
-    for number, said in enumerate(json.loads(body)["statements"][::2]):
+    due = [each for each in json.loads(body)["statements"] if not each["fund_appy_sum"].startswith(("-", "0.00"))]
+    for number, said in enumerate(due[::2]):
         amount = said["fund_appy_sum"] if number else "0.00"
-        if amount.startswith("-"):
-            continue
         payment = {
             "type": "statement_paid",
             "payment_id": f"V{number}",
