@@ -147,6 +147,12 @@ def test_what_is_owed_counts_what_was_paid_up_to_that_day():
     assert (after["paid_out"], after["open"], after["oldest_open"]) == ("14000.00", "0.00", None)
 
 
+def test_what_is_paid_before_its_month_shows_as_paid_too_early():
+    row = owing("2021-04-30", paid(statement_id=SEPTEMBER))
+    assert row["months"]["202109"] == {"fund_appy_sum": "0.00", "paid_out": "14000.00", "open": "-14000.00"}
+    assert (row["open"], row["overpaid"], row["oldest_open"]) == ("0.00", "14000.00", None)
+
+
 def test_money_that_came_back_counts_until_it_did_and_a_mistake_never():
     for why, on_the_day_before in (("returned_by_bank", "14000.00"), ("recorded_by_mistake", "0.00")):
         events = [paid(), taken_back(why=why)]
