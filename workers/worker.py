@@ -331,10 +331,11 @@ class Worker:
 
     def _observe(self, turn: Turn) -> None:
         self._traces.ended(turn)
-        self._metrics.phase(Phase.READ, turn.read_seconds)
-        self._metrics.phase(Phase.SETTLE, turn.settle_seconds)
-        self._metrics.phase(Phase.COMMIT, turn.commit_seconds)
-        self._metrics.phase(Phase.APPLY, turn.apply_seconds)
+        for lane in turn.lanes:
+            self._metrics.phase(Phase.READ, lane.read_seconds)
+            self._metrics.phase(Phase.SETTLE, lane.settle_seconds)
+            self._metrics.phase(Phase.COMMIT, lane.commit_seconds)
+            self._metrics.phase(Phase.APPLY, lane.apply_seconds)
 
     async def _check_now_and_then(self) -> None:
         """Partitions that somebody adds would give one person two ledgers: the worker ends at once."""

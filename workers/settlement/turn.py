@@ -1,7 +1,9 @@
-"""One turn: a batch of every partition that has records, with the waiting shared among them.
+"""One turn: a batch of every partition that has records, in lanes that wait while others compute.
 
-All partitions are read in the same round trips, commit their transactions side by side and are applied to the store in
-one. What goes wrong with one partition is its own verdict; the others go on.
+The partitions of a lane are read in the same round trips, commit their transactions side by side and are applied to the
+store in one. A turn with little to do has one lane, so that waiting is shared by all; one with much to do has several,
+so that broker and store work for one lane while the processor works for the next. What goes wrong with one partition is
+its own verdict; the others go on, and the turn ends when all have come to something.
 """
 
 import asyncio
@@ -20,6 +22,13 @@ from workers.settlement.records import Incoming
 
 ROUNDS_MAX: Final = 3
 """Person; ledgers and ids; entries where a correction needs them."""
+
+LANES_MAX: Final = 4
+"""A turn's last lane commits while nothing is left to compute: the more lanes, the shorter that is, and the more round
+trips there are."""
+
+LANE_RECORDS_MIN: Final = 250
+"""With fewer records than these for each lane, round trips of its own cost it more than they hide."""
 
 
 class SettlesBatch(Protocol):
@@ -73,16 +82,26 @@ class Lost:
 
 Verdict = Committed | Stale | CoreFailed | Lost
 
+Batches = Mapping[int, tuple[Held, Sequence[Waiting]]]
+"""What is held of each partition, and the records to settle now."""
+
 
 @dataclass(slots=True)
-class Turn:
-    """The verdicts of a turn and the seconds that its phases took."""
+class Lane:
+    """The seconds that the phases of one lane took. Lanes overlap, so they do not add up to those of their turn."""
 
-    verdicts: dict[int, Verdict] = field(default_factory=dict)
     read_seconds: float = 0.0
     settle_seconds: float = 0.0
     commit_seconds: float = 0.0
     apply_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Turn:
+    """The verdicts of a turn and its lanes."""
+
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    lanes: list[Lane] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -94,20 +113,40 @@ class _Work:
 
 
 async def take_turn(
-    batches: Mapping[int, tuple[Held, Sequence[Waiting]]],
+    batches: Batches,
     keeper: Keeper,
     new_batch: NewBatch,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Turn:
     """Settles one batch of each partition. Never raises for what concerns a single one."""
     turn = Turn()
+    lanes = [_run(lane, keeper, new_batch, turn, clock) for lane in in_lanes(batches)]
+    # Whatever one lane raises, no other is still under way when the turn is over.
+    for outcome in await asyncio.gather(*lanes, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+    return turn
+
+
+def in_lanes(batches: Batches) -> list[Batches]:
+    """The partitions of a turn, dealt to as many lanes as there is work for."""
+    records = sum(len(waiting) for _, waiting in batches.values())
+    count = max(1, min(LANES_MAX, len(batches), records // LANE_RECORDS_MIN))
+    dealt = list(batches.items())
+    return [dict(dealt[number::count]) for number in range(count)]
+
+
+async def _run(batches: Batches, keeper: Keeper, new_batch: NewBatch, turn: Turn, clock: Callable[[], float]) -> None:
+    """One lane, from decoding to the store."""
+    lane = Lane()
+    turn.lanes.append(lane)
     began = clock()
     works = await _opened(batches, new_batch, turn)
-    turn.settle_seconds += clock() - began
+    lane.settle_seconds += clock() - began
 
     began = clock()
     await _load(works, keeper, turn)
-    turn.read_seconds = clock() - began
+    lane.read_seconds = clock() - began
 
     began = clock()
     for partition, work in list(works.items()):
@@ -117,21 +156,18 @@ async def take_turn(
             turn.verdicts[partition] = CoreFailed(error)
             del works[partition]
         await asyncio.sleep(0)  # heartbeats and the other connections have waited for a whole batch
-    turn.settle_seconds += clock() - began
+    lane.settle_seconds += clock() - began
 
     began = clock()
     changes = await _commit(works, turn)
-    turn.commit_seconds = clock() - began
+    lane.commit_seconds = clock() - began
 
     began = clock()
     await _apply(changes, keeper, turn)
-    turn.apply_seconds = clock() - began
-    return turn
+    lane.apply_seconds = clock() - began
 
 
-async def _opened(
-    batches: Mapping[int, tuple[Held, Sequence[Waiting]]], new_batch: NewBatch, turn: Turn
-) -> dict[int, _Work]:
+async def _opened(batches: Batches, new_batch: NewBatch, turn: Turn) -> dict[int, _Work]:
     """Step 1 of a batch, of all of them."""
     works: dict[int, _Work] = {}
     for partition, (held, waiting) in batches.items():
