@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     discharges_batch_max: Annotated[int, Field(ge=1, le=5_000)] = 500
     persons_batch_max: Annotated[int, Field(ge=1, le=5_000)] = 200
     applications_batch_max: Annotated[int, Field(ge=1, le=5_000)] = 100
+    lane_records: Annotated[int, Field(ge=1, le=100_000)] = 250
     linger_ms: Annotated[int, Field(ge=0, le=1_000)] = 2
     fetch_max_bytes: Annotated[int, Field(ge=1 << 20, le=64 << 20)] = 4 << 20
     """What is fetched at once of one partition of one topic; no message may be larger."""

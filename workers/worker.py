@@ -282,7 +282,7 @@ class Worker:
         if batches := self._seats.batches():
             self._inputs.busy()
             try:
-                turn = await take_turn(batches, self._keeper, self._new_batch)
+                turn = await take_turn(batches, self._keeper, self._new_batch, self._settings.lane_records)
             finally:
                 self._inputs.idle()
             self._seats.judge(turn, batches)

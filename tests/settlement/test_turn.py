@@ -1,5 +1,6 @@
 """One turn over several partitions: what goes wrong with one of them is its own affair."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -38,9 +39,9 @@ class World:
             found.append(Waiting(Incoming(DISCHARGES, partition, offset, key, value), 1_000))
         return found
 
-    async def turn(self, *partitions: int, new_batch: NewBatch = purses) -> Turn:
+    async def turn(self, *partitions: int, new_batch: NewBatch = purses, lane_records: int = 250) -> Turn:
         batches = {p: (self.held[p], self.waiting(p, f"{self.held[p].header.seq}a", "b")) for p in partitions}
-        return await take_turn(batches, self.keeper, new_batch)
+        return await take_turn(batches, self.keeper, new_batch, lane_records)
 
     def payouts(self) -> list[int]:
         return [len(self.broker.committed(PAYOUTS, p)) for p in range(P)]
@@ -114,6 +115,39 @@ async def test_a_batch_that_is_committed_stands_although_the_store_could_not_be_
     assert not verdict.applied
     assert world.payouts() == [2, 0, 0]
     assert isinstance((await world.turn(0)).verdicts[0], Stale), "the next snapshot shows it"
+
+
+async def test_in_a_busy_turn_a_store_that_goes_away_loses_only_those_who_were_asking(world: World):
+    class AwayAtTheSecond(Faults):
+        asked = 0
+
+        async def strike(self, where: str) -> None:
+            self.asked += where == "snapshot"
+            if self.asked == 2:
+                raise StoreUnavailable(where)
+
+    world.keeper.faults = AwayAtTheSecond()
+    turn = await world.turn(0, 1, 2, lane_records=2)
+    kinds = [type(turn.verdicts[partition]) for partition in range(P)]
+    assert sorted(kind.__name__ for kind in kinds) == ["Committed", "Committed", "Lost"]
+    assert world.payouts() == [2 if kind is Committed else 0 for kind in kinds]
+
+
+async def test_in_a_busy_turn_whoever_waits_for_the_store_holds_nobody_up(world: World):
+    class AnswersTheFirstLast(Faults):
+        asked = 0
+
+        async def strike(self, where: str) -> None:
+            self.asked += where == "snapshot"
+            if where == "snapshot" and self.asked == 1:
+                async with asyncio.timeout(5):
+                    while sum(world.payouts()) < 2 * (P - 1):
+                        await asyncio.sleep(0)
+
+    world.keeper.faults = AnswersTheFirstLast()
+    turn = await world.turn(0, 1, 2, lane_records=2)
+    assert all(isinstance(verdict, Committed) for verdict in turn.verdicts.values())
+    assert world.payouts() == [2, 2, 2]
 
 
 @pytest.mark.parametrize("where", ["produce", "offsets", "commit"])

@@ -94,7 +94,9 @@ EVENT_AGE: Final = Name(
     (),
     AGE_BUCKETS,
 )
-TURN_SECONDS: Final = Name("histogram", "turn_seconds", "Time of one turn by phase.", ("phase",), PHASE_BUCKETS)
+TURN_SECONDS: Final = Name(
+    "histogram", "turn_seconds", "Time of each lane of a turn by phase.", ("phase",), PHASE_BUCKETS
+)
 BATCH_RECORDS: Final = Name("histogram", "batch_records", "Records in a committed batch.", (), SIZE_BUCKETS)
 LAG_RECORDS: Final = Name("gauge", "lag_records", "Records not yet settled.", ("topic", "partition"))
 LAG_SECONDS: Final = Name(

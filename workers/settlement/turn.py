@@ -27,7 +27,7 @@ LANES_MAX: Final = 4
 """A turn's last lane commits while nothing is left to compute: the more lanes, the shorter that is, and the more round
 trips there are."""
 
-LANE_RECORDS_MIN: Final = 250
+LANE_RECORDS: Final = 250
 """With fewer records than these for each lane, round trips of its own cost it more than they hide."""
 
 
@@ -116,11 +116,12 @@ async def take_turn(
     batches: Batches,
     keeper: Keeper,
     new_batch: NewBatch,
+    lane_records: int = LANE_RECORDS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Turn:
     """Settles one batch of each partition. Never raises for what concerns a single one."""
     turn = Turn()
-    lanes = [_run(lane, keeper, new_batch, turn, clock) for lane in in_lanes(batches)]
+    lanes = [_run(lane, keeper, new_batch, turn, clock) for lane in _in_lanes(batches, lane_records)]
     # Whatever one lane raises, no other is still under way when the turn is over.
     for outcome in await asyncio.gather(*lanes, return_exceptions=True):
         if outcome is not None:
@@ -128,10 +129,10 @@ async def take_turn(
     return turn
 
 
-def in_lanes(batches: Batches) -> list[Batches]:
+def _in_lanes(batches: Batches, lane_records: int) -> list[Batches]:
     """The partitions of a turn, dealt to as many lanes as there is work for."""
     records = sum(len(waiting) for _, waiting in batches.values())
-    count = max(1, min(LANES_MAX, len(batches), records // LANE_RECORDS_MIN))
+    count = max(1, min(LANES_MAX, len(batches), records // lane_records))
     dealt = list(batches.items())
     return [dict(dealt[number::count]) for number in range(count)]
 

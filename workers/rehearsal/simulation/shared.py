@@ -56,6 +56,7 @@ def settings(group: str) -> Settings:
         discharges_batch_max=2,
         persons_batch_max=1,
         applications_batch_max=1,
+        lane_records=2,
         kafka_request_timeout_s=3.0,
         commit_timeout_s=4.0,
         transaction_timeout_s=6.0,
