@@ -1,6 +1,13 @@
-"""Before anything is imported: each process of the tests has servers on ports of its own."""
+"""Before anything is imported: each process of the tests has servers on ports of its own. No example has a deadline:
+how long one takes says more about who else is on the machine.
+"""
 
 import os
+
+from hypothesis import settings
+
+settings.register_profile("yidan", deadline=None)
+settings.load_profile("yidan")
 
 PORTS_EACH = 200
 
