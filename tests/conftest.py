@@ -1,5 +1,6 @@
-"""Before anything is imported: each process of the tests has servers on ports of its own. No example has a deadline:
-how long one takes says more about who else is on the machine.
+"""Before anything is imported: each process of the tests has servers on ports of its own, and no example a deadline.
+
+How long an example takes says more about who else is on the machine.
 """
 
 import os
