@@ -172,7 +172,10 @@ class RowDifference(TypedDict):
 
 @with_config(_STRICT)
 class LinesAnswered(TypedDict):
-    """`lines_answered`: even or not, and every row that differs."""
+    """`lines_answered`: even or not, and every row that differs, up to 500.
+
+    `left_out` is how many more differ than are listed: ask again for fewer days.
+    """
 
     type: Literal["lines_answered"]
     msgid: str
@@ -181,6 +184,7 @@ class LinesAnswered(TypedDict):
     stmt_rslt: Result
     stmt_rslt_dscr: str
     differences: list[RowDifference]
+    left_out: int
     seen: list[int]
 
 

@@ -163,6 +163,55 @@ def test_a_refund_that_only_we_made_is_told():
     assert sorts(asked(views, "lines_claimed", lines=[ROW_A])) == [("refund_missing", "S2021-0001", "1")]
 
 
+APRIL = {"stmt_begndate": "2021-04-01", "stmt_enddate": "2021-04-30"}
+REFUNDED = (A, reversed_("S2021-0001", "2021-04-01T09:00:00+08:00"))
+
+
+@pytest.mark.parametrize("claim", [APRIL, {"refd_setl_flag": "1"}])
+def test_a_refund_is_missing_also_where_its_settlement_is_not_asked_for(claim):
+    said = asked(views_of(*REFUNDED), "lines_claimed", lines=[], **claim)
+    assert sorts(said) == [("refund_missing", "S2021-0001", "1")]
+
+
+def test_what_has_been_refunded_is_not_drafted_to_be_taken_back_again():
+    views, refund = views_of(*REFUNDED), row(A, "104000.00", "1")
+    neither = asked(views, "lines_claimed", lines=[])
+    wrong = asked(views, "lines_claimed", lines=[{**ROW_A, "fund_pay_sumamt": "1.00"}, refund])
+    refund_wrong = asked(views, "lines_claimed", lines=[ROW_A, {**refund, "fund_pay_sumamt": "-1.00"}])
+    assert sorts(neither) == [("missing_there", "S2021-0001", "0"), ("missing_there", "S2021-0001", "1")]
+    assert sorts(wrong) == [("amount", "S2021-0001", "0")]
+    assert sorts(refund_wrong) == [("amount", "S2021-0001", "1")]
+    found = [each for said in (neither, wrong, refund_wrong) for each in said["differences"]]
+    assert [each["draft"] for each in found] == [None] * 4
+
+
+def test_of_a_row_twice_the_one_that_agrees_is_kept():
+    wrong = {**ROW_A, "fund_pay_sumamt": "1.00"}
+    said = asked(views_of(A), "lines_claimed", lines=[wrong, ROW_A])
+    assert sorts(said) == [("duplicate", "S2021-0001", "0")]
+    assert said["differences"][0]["there"]["fund_pay_sumamt"] == "1.00"
+
+
+def test_a_hospital_is_shown_nothing_of_what_another_has_and_drafted_nothing_for_it():
+    claimed = [row(A, "1.00", medfee_sumamt="1.00", mdtrt_id=None), row(A, "1.00", "1", medfee_sumamt="-1.00")]
+    said = asked(views_of(*REFUNDED[:1]), "lines_claimed", fixmedins_code="H1", lines=claimed)
+    assert sorts(said) == [("missing_here", "S2021-0001", "0"), ("missing_here", "S2021-0001", "1")]
+    assert [(each["here"], each["msgid"], each["draft"]) for each in said["differences"]] == [(None, None, None)] * 2
+    assert all("另一医药机构" in each["memo"] for each in said["differences"])
+    assert "120000.00" not in json.dumps(said)
+
+
+def test_an_answer_fits_into_a_record_however_much_differs():
+    longest = "9" * 64
+    lines = [row(A, "9" * 13, setl_id=f"S{n:063}", mdtrt_id=longest, psn_no=longest) for n in range(2_000)]
+    said = asked(views_of(A), "lines_claimed", lines=[{**line, "acct_pay": "9" * 13} for line in lines])
+    assert (len(said["differences"]), said["left_out"]) == (500, 1_501)
+    assert "2001 行" in said["stmt_rslt_dscr"]
+    assert len(json.dumps(said, ensure_ascii=False).encode()) < 500_000
+    (whole,) = asked(views_of(A), "lines_claimed", lines=[])["differences"]
+    assert 500 * (len(json.dumps(whole, ensure_ascii=False).encode()) + 6 * 64) < 1 << 20
+
+
 def test_a_voided_settlement_never_was():
     voided = {
         "type": "voided",

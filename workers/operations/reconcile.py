@@ -1,6 +1,6 @@
 """Answers to what hospitals claim: totals, then row by row, each difference with what would mend it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +33,9 @@ from workers.operations.views import Views
 
 DAYS_MAX: Final = 400
 """Days that one request may span: a year and the month after it."""
+
+DIFFERENCES_MAX: Final = 500
+"""Differences that one answer lists, so that it always fits into a record: with the longest names they are 700 kB."""
 
 EVEN_TEXT: Final = "平"
 UNEVEN_TEXT: Final = "不平"
@@ -143,72 +146,106 @@ def _written(amounts: dict[str, Fen]) -> Amounts:
 
 def _lines(views: Views, claim: LinesClaimed, rows: dict[RowId, Value]) -> LinesAnswered:
     differences = list(_differences(views, claim, rows))
-    even = not differences
+    listed = differences[:DIFFERENCES_MAX]
+    left_out = len(differences) - len(listed)
+    uneven = f"{UNEVEN_TEXT}：{len(differences)} 行" + (
+        f"，列出 {len(listed)} 行，其余请缩短日期再对" if left_out else ""
+    )
     return {
         "type": "lines_answered",
         "msgid": claim.msgid,
         "fixmedins_code": claim.fixmedins_code,
         "setl_optins": claim.setl_optins,
-        "stmt_rslt": Result.EVEN if even else Result.UNEVEN,
-        "stmt_rslt_dscr": EVEN_TEXT if even else f"{UNEVEN_TEXT}：{len(differences)} 行",
-        "differences": differences,
+        "stmt_rslt": Result.UNEVEN if differences else Result.EVEN,
+        "stmt_rslt_dscr": uneven if differences else EVEN_TEXT,
+        "differences": listed,
+        "left_out": left_out,
         "seen": views.positions(),
     }
 
 
 def _differences(views: Views, claim: LinesClaimed, rows: dict[RowId, Value]) -> Iterator[RowDifference]:
-    claimed: dict[RowId, LineClaimed] = {}
+    claimed: dict[RowId, list[LineClaimed]] = {}
     for line in claim.lines:
-        name = RowId(line.psn_no, line.setl_id, line.refd_setl_flag)
-        if name in claimed:
-            memo = "同一结算在文件中出现多次，只保留一行"
-            yield _difference(Difference.DUPLICATE, name, line, rows.get(name), memo, None)
-        else:
-            claimed[name] = line
-    for name, line in claimed.items():
+        claimed.setdefault(RowId(line.psn_no, line.setl_id, line.refd_setl_flag), []).append(line)
+    for name, lines in claimed.items():
         row = rows.get(name)
+        kept = next((line for line in lines if row is not None and _agrees(line, row)), lines[0])
+        for line in lines:
+            if line is not kept:
+                memo = "同一结算在文件中出现多次，只保留一行"
+                yield _difference(Difference.DUPLICATE, name, line, row, memo, None)
         if row is None:
-            yield _missing_here(views, name, line)
-        elif any(getattr(line, amount) != parse_signed(row[amount]) for amount in ROW_AMOUNTS):
-            memo = "金额不一致：此处有误的，撤销后按正确金额重新结算"
-            draft = _reversal(name, row) if name.flag == "0" else None
-            yield _difference(Difference.AMOUNT, name, line, row, memo, draft)
+            yield _missing_here(views, claim, name, kept)
+        elif not _agrees(kept, row):
+            yield _amount(views, claim, name, kept, row)
     for name, row in rows.items():
         if name not in claimed:
-            yield _missing_there(name, row, settled_there=name._replace(flag="0") in claimed)
+            yield _missing_there(views, claim, name, row, claimed.keys(), rows.keys())
 
 
-def _missing_here(views: Views, name: RowId, line: LineClaimed) -> RowDifference:
+def _agrees(line: LineClaimed, row: Value) -> bool:
+    return all(getattr(line, amount) == parse_signed(row[amount]) for amount in ROW_AMOUNTS)
+
+
+def _missing_here(views: Views, claim: Claim, name: RowId, line: LineClaimed) -> RowDifference:
     """A row that only the hospital has. It may stand here all the same, on another day or for another office."""
-    if name.flag == "0":
-        elsewhere = _anywhere(views, name)
-        memo = (
-            "此处没有这笔结算：请重发 settled"
-            if elsewhere is None
-            else "此处有这笔结算，但已被冲正，或日期、经办机构、险种、清算类别、医药机构与请求不同"
-        )
-        return _difference(Difference.MISSING_HERE, name, line, elsewhere, memo, None)
-    settled = _anywhere(views, name._replace(flag="0"))
-    refund = _anywhere(views, name)
-    if settled is None:
-        return _difference(Difference.MISSING_HERE, name, line, None, "此处没有这笔结算，也没有它的退费", None)
-    if refund is None:
+    settled = name._replace(flag="0")
+    if _is_anothers(views, claim, settled):
+        memo = "此处这笔结算属于另一医药机构：核对医药机构编码与结算ID"
+        return _difference(Difference.MISSING_HERE, name, line, None, memo, None)
+    here, original, refund = (_anywhere(views, claim, each) for each in (name, settled, settled._replace(flag="1")))
+    if original is None:
+        memo = "此处没有这笔结算：请重发 settled" if name == settled else "此处没有这笔结算，也没有它的退费"
+        return _difference(Difference.MISSING_HERE, name, line, None, memo, None)
+    if refund is None and name != settled:
         memo = "医药机构已退费，此处尚未撤销：核实后发送 reversed"
-        return _difference(Difference.REFUND_MISSING, name, line, None, memo, _reversal(name, settled))
-    memo = "此处有这笔退费，但日期、经办机构、险种或清算类别与请求不同"
-    return _difference(Difference.MISSING_HERE, name, line, refund, memo, None)
+        return _difference(Difference.REFUND_MISSING, name, line, None, memo, _reversal(name, original))
+    if refund is not None and refund["voided"]:
+        memo = "此处这笔结算已被冲正（2601），结算与退费都不计：医药机构去掉此行"
+    else:
+        memo = "此处有此行，但日期、经办机构、险种、清算类别或退费标志不在请求之内"
+    return _difference(Difference.MISSING_HERE, name, line, here, memo, None)
 
 
-def _anywhere(views: Views, name: RowId) -> Value | None:
-    return next((row for view in views.partitions if (row := view.row(*name)) is not None), None)
+def _anywhere(views: Views, claim: Claim, name: RowId) -> Value | None:
+    """The hospital's own row, on whatever day and for whatever office. What another hospital has is not shown to it."""
+    for view in views.partitions:
+        if view.hospital_of(*name) == claim.fixmedins_code:
+            return view.row(*name)
+    return None
 
 
-def _missing_there(name: RowId, row: Value, *, settled_there: bool) -> RowDifference:
-    """A row that only we have."""
+def _is_anothers(views: Views, claim: Claim, name: RowId) -> bool:
+    return any(view.hospital_of(*name) not in (None, claim.fixmedins_code) for view in views.partitions)
+
+
+def _amount(views: Views, claim: Claim, name: RowId, line: LineClaimed, row: Value) -> RowDifference:
+    """A row with other amounts. What has been refunded cannot be reversed again, so then nothing is drafted."""
+    draft = None
     if name.flag == "1":
-        memo = "此处已撤销，医药机构没有退费行：请补登退费" if settled_there else "医药机构既没有这笔退费，也没有原结算"
-        kind = Difference.REFUND_MISSING if settled_there else Difference.MISSING_THERE
-        return _difference(kind, name, None, row, memo, None)
+        memo = "退费金额与原结算不一致：退费是原结算的全额"
+    elif _anywhere(views, claim, name._replace(flag="1")) is not None:
+        memo = "金额不一致，此处已撤销：医药机构更正此行，无需再撤销"
+    else:
+        memo, draft = "金额不一致：此处有误的，撤销后按正确金额重新结算", _reversal(name, row)
+    return _difference(Difference.AMOUNT, name, line, row, memo, draft)
+
+
+def _missing_there(
+    views: Views, claim: Claim, name: RowId, row: Value, claimed: Set[RowId], rows: Set[RowId]
+) -> RowDifference:
+    """A row that only we have. A refund's settlement may be of an earlier month, for which the claim does not ask."""
+    if name.flag == "1":
+        settled = name._replace(flag="0")
+        if settled in claimed or settled not in rows:
+            memo = "此处已撤销，医药机构没有退费行：请补登退费"
+            return _difference(Difference.REFUND_MISSING, name, None, row, memo, None)
+        memo = "医药机构既没有这笔退费，也没有原结算"
+        return _difference(Difference.MISSING_THERE, name, None, row, memo, None)
+    if _anywhere(views, claim, name._replace(flag="1")) is not None:
+        memo = "医药机构没有这笔结算，此处已撤销：请补登结算与退费，无需再冲正"
+        return _difference(Difference.MISSING_THERE, name, None, row, memo, None)
     memo = "医药机构没有这笔结算：核实未成立的，按原报文ID冲正（2601）"
     return _difference(Difference.MISSING_THERE, name, None, row, memo, _voiding(name, row))
 

@@ -117,6 +117,11 @@ class PartitionView:
         stored = self._row_of.get(write_key((psn_no, setl_id, flag)))
         return None if stored is None else self.parts[ROWS][stored].value
 
+    def hospital_of(self, psn_no: str, setl_id: str, flag: str) -> str | None:
+        """The institution whose row that is."""
+        stored = self._row_of.get(write_key((psn_no, setl_id, flag)))
+        return None if stored is None else read_key(stored)[1]
+
     def _settled(self, psn_no: str, setl_id: str) -> Value | None:
         return self.row(psn_no, setl_id, "0")
 
