@@ -30,6 +30,14 @@ def test_a_hospital_looks_at_its_month():
     assert asked("/clearing", fixmedins_code="H1")[1]["statements"] == []
 
 
+@pytest.mark.parametrize(("path", "row"), [("/clearing", "statements"), ("/owed", "owed")])
+def test_an_insurer_is_asked_for_by_name_and_none_by_null(path, row):
+    query = {"until": "2021-12-31"} if path == "/owed" else {}
+    everything = asked(path, **query)[1][row]
+    assert asked(path, carrier="null", **query)[1][row] == everything != []
+    assert asked(path, carrier="某保险公司", **query)[1][row] == []
+
+
 def test_finance_looks_at_what_a_layer_has_spent_for_the_year():
     _, body = asked("/clearing", layer="supplementary", year="2021")
     (spent,) = body["spent"]
@@ -78,6 +86,10 @@ def test_what_is_owed_is_asked_for_up_to_a_day():
         ("/statistics", {"by": "minute"}),
         ("/statistics", {"day": "today"}),
         ("/corrections", {"setlym": "2021-10"}),
+        ("/clearing", {"setlmy": "202110"}),
+        ("/owed", {"until": "2021-12-31", "month": "202110"}),
+        ("/payments", {"clr_optins": "331002"}),
+        ("/reconciliations", {"psn_no": "P330000000001"}),
     ],
 )
 def test_a_parameter_that_cannot_be_is_refused_with_how_to_write_it(path, query):
@@ -93,5 +105,6 @@ def test_readiness_says_what_is_missing():
 
 def test_only_corrections_name_persons():
     for path, names in (("/corrections", True), ("/statistics", False), ("/clearing", False), ("/owed", False)):
-        _, body = asked(path, until="2021-12-31")
+        status, body = asked(path, **({"until": "2021-12-31"} if path == "/owed" else {}))
+        assert status == 200
         assert (SETTLED["psn_no"] in json.dumps(body)) == names, path

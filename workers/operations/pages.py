@@ -24,6 +24,18 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAYS: Final = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")
 _MONTHS: Final = re.compile(r"[0-9]{4}([0-9]{2})?")
 
+# What rows may be chosen by.
+_STATISTICS: Final = ("layer", "fund_pay_type", "fixmedins_code")
+_PAYER: Final = ("clr_optins", "region", "fund_pay_type", "carrier")
+_STATEMENTS: Final = ("statement_id", *_PAYER, "fixmedins_code", "setlym", "clr_type")
+_INSURERS: Final = ("statement_id", *_PAYER, "layer", "year")
+_SPENT: Final = (*_PAYER, "layer", "year")
+_CORRECTIONS: Final = ("layer", "fund_pay_type", "direction", "correction")
+_OWED: Final = (*_PAYER, "fixmedins_code")
+_OWED_BY_INSURERS: Final = (*_PAYER, "layer", "year")
+_PAYMENTS: Final = ("payment_id", "statement_id", "state", "statement_known")
+_ANSWERS: Final = ("msgid", "fixmedins_code", "stmt_rslt")
+
 
 class Page:
     """The paths of the page. It reads; nothing here changes anything."""
@@ -35,14 +47,17 @@ class Page:
         self._answers: deque[dict[str, Any]] = deque(maxlen=ANSWERS_KEPT)
 
     def paths(self) -> dict[str, Callable[[Query], Answered]]:
-        """Every path and what answers it."""
+        """Every path and what answers it. A parameter that a path does not know is refused, not passed over.
+
+        Passed over, a misspelt one would show more than was asked for, and a desk would add it up.
+        """
         return {
-            "/statistics": self._statistics,
-            "/clearing": self._clearing,
-            "/corrections": self._corrections,
-            "/owed": self._owed,
-            "/payments": self._paid,
-            "/reconciliations": self._reconciliations,
+            "/statistics": _knowing(self._statistics, "by", "day", "region", *_STATISTICS),
+            "/clearing": _knowing(self._clearing, *_STATEMENTS, *_INSURERS, *_SPENT),
+            "/corrections": _knowing(self._corrections, "setlym", "region", *_CORRECTIONS),
+            "/owed": _knowing(self._owed, "until", *_OWED, *_OWED_BY_INSURERS),
+            "/payments": _knowing(self._paid, *_PAYMENTS),
+            "/reconciliations": _knowing(self._reconciliations, *_ANSWERS),
             "/healthz": lambda _: _json({"ok": True, "troubles": []}),
             "/readyz": self._ready,
         }
@@ -62,18 +77,16 @@ class Page:
         if day and not _DAYS.fullmatch(day):
             return _wrong("day", "a day YYYY-MM-DD, a month YYYY-MM or a year YYYY")
         rows = statistics(self._views, region=query.get("region", ""), day=day, hours=by == "hour")
-        return self._shown("statistics", _chosen(rows, query, "layer", "fund_pay_type", "fixmedins_code"))
+        return self._shown("statistics", _chosen(rows, query, *_STATISTICS))
 
     def _clearing(self, query: Query) -> Answered:
-        filters = ("statement_id", "clr_optins", "region", "fund_pay_type", "fixmedins_code", "setlym", "clr_type")
-        year = ("clr_optins", "region", "layer", "fund_pay_type", "year")
         found = statements_paid(self._views, self._payments)
         hospitals = [each for each in found if each["type"] == "clearing_statement"]
         carriers = [each for each in found if each["type"] == "carrier_statement"]
         body = {
-            "statements": _chosen(hospitals, query, *filters),
-            "carriers": _chosen(carriers, query, *year),
-            "spent": _chosen(spent(self._views), query, *year),
+            "statements": _chosen(hospitals, query, *_STATEMENTS),
+            "carriers": _chosen(carriers, query, *_INSURERS),
+            "spent": _chosen(spent(self._views), query, *_SPENT),
         }
         return _json({**body, **self._seen()})
 
@@ -82,17 +95,16 @@ class Page:
         if month and not _MONTHS.fullmatch(month):
             return _wrong("setlym", "a month YYYYMM or a year YYYY")
         rows = corrections(self._views, region=query.get("region", ""), month=month)
-        return self._shown("corrections", _chosen(rows, query, "layer", "direction", "correction"))
+        return self._shown("corrections", _chosen(rows, query, *_CORRECTIONS))
 
     def _owed(self, query: Query) -> Answered:
         until = query.get("until", "")
         if not _is_day(until):
             return _wrong("until", "a day YYYY-MM-DD, such as 2021-12-31: statements of its year up to that day")
-        payer = ("clr_optins", "region", "fund_pay_type")
         hospitals, insurers = [shown(self._views, self._payments, until) for shown in (owed, owed_by_insurers)]
         body = {
-            "owed": _chosen(hospitals, query, *payer, "fixmedins_code"),
-            "carriers": _chosen(insurers, query, *payer, "carrier"),
+            "owed": _chosen(hospitals, query, *_OWED),
+            "carriers": _chosen(insurers, query, *_OWED_BY_INSURERS),
             "unknown": [
                 row
                 for row in paid_rows(self._views, self._payments)
@@ -104,13 +116,13 @@ class Page:
     def _paid(self, query: Query) -> Answered:
         rows = paid_rows(self._views, self._payments)
         body = {
-            "payments": _chosen(rows, query, "payment_id", "statement_id", "state", "statement_known"),
+            "payments": _chosen(rows, query, *_PAYMENTS),
             "refused": list(self._payments.refused.values()),
         }
         return _json({**body, **self._seen()})
 
     def _reconciliations(self, query: Query) -> Answered:
-        return self._shown("reconciliations", _chosen(self._answers, query, "msgid", "fixmedins_code", "stmt_rslt"))
+        return self._shown("reconciliations", _chosen(self._answers, query, *_ANSWERS))
 
     def _shown(self, name: str, rows: Any) -> Answered:
         return _json({name: rows, **self._seen()})
@@ -118,6 +130,18 @@ class Page:
     def _seen(self) -> dict[str, list[int]]:
         """What the answer rests on: the next payout and the next word about a payment, by partition."""
         return {"seen": self._views.positions(), "payments_seen": self._payments.positions}
+
+
+def _knowing(answered: Callable[[Query], Answered], *names: str) -> Callable[[Query], Answered]:
+    """The path with these parameters and no others."""
+
+    def asked(query: Query) -> Answered:
+        unknown = next((name for name in query if name not in names), None)
+        if unknown is not None:
+            return _wrong(unknown[:64], f"one of {', '.join(dict.fromkeys(names))}: this page knows no other")
+        return answered(query)
+
+    return asked
 
 
 def _chosen(rows: Iterable[Any], query: Query, *names: str) -> list[Any]:
