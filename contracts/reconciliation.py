@@ -190,7 +190,10 @@ class LinesAnswered(TypedDict):
 
 @with_config(_STRICT)
 class ClaimRefused(TypedDict):
-    """`claim_refused`: a request that could not be read; `detail` names the field and the mend, never the value."""
+    """`claim_refused`: a request that could not be read; `detail` names the field and the mend, never the value.
+
+    One that could be read and not be answered yet has the reason `views_are_behind`: ask the same again later.
+    """
 
     type: Literal["claim_refused"]
     msgid: str | None

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -306,6 +307,43 @@ async def test_a_hospital_asks_on_the_topic_and_is_answered_there(servers: Rig):
     assert shown["reconciliations"] == said
     text = "".join(process.lines)
     assert payout["psn_no"] not in text
+    assert await process.terminate() == 0
+
+
+async def test_a_claim_that_comes_while_views_are_derived_again_is_answered_with_everything_that_was_settled(
+    servers: Rig,
+):
+    """Every hospital sends an empty file for all its days: it is told of each of its rows, and of no fewer."""
+    await settle(servers, EVENTS)
+    payouts = [payout for payout in WANTED if payout["kind"] in ("settlement", "reversal")]
+    hospital = Counter(payout["fixmedins_code"] for payout in payouts).most_common(1)[0][0]
+    region = next(payout["insuplc_admdvs"] for payout in payouts if payout["fixmedins_code"] == hospital)
+    claims = [
+        {
+            "type": "totals_claimed",
+            "msgid": f"Q{year}",
+            "fixmedins_code": hospital,
+            "setl_optins": f"{region[:2]}0000",
+            "stmt_begndate": f"{year}-01-01",
+            "stmt_enddate": f"{year}-12-31",
+            **dict.fromkeys(("medfee_sumamt", "fund_pay_sumamt", "acct_pay", "fixmedins_setl_cnt"), 0),
+        }
+        for year in range(2015, 2027)
+    ]
+    for claim in claims:
+        await put(servers, RECONCILIATIONS, hospital, claim)
+    process = await servers.start("operate", "--rebuild")
+    await process.until(lambda: len(process.said("claim answered")) == len(claims), "answers", 120)
+    said = [said for _, said in await read(servers, RECONCILIATIONS) if said["type"] != "totals_claimed"]
+    await holds(process, WANTED)
+    for claim in claims:
+        await put(servers, RECONCILIATIONS, hospital, claim)
+    await process.until(lambda: len(process.said("claim answered")) == 2 * len(claims), "answers", 120)
+    later = [said for _, said in await read(servers, RECONCILIATIONS) if said["type"] != "totals_claimed"]
+    assert {each["type"] for each in later} == {"totals_answered"}
+    here = [{each["msgid"]: each["here"] for each in each_time} for each_time in (said, later[len(said) :])]
+    assert here[0] == here[1]
+    assert sum(sums["fixmedins_setl_cnt"] for sums in here[0].values()) > 0
     assert await process.terminate() == 0
 
 

@@ -257,3 +257,12 @@ def test_a_refusal_repeats_nothing_of_the_request():
 def test_days_are_bounded():
     said = asked(Views(1), "lines_claimed", lines=[], stmt_begndate="2000-01-01", stmt_enddate="2021-01-01")
     assert (said["type"], said["reason"]) == ("claim_refused", "too_many_days")
+
+
+def test_views_that_are_behind_answer_nothing_and_what_cannot_be_read_is_refused_all_the_same():
+    told = {"type": "lines_claimed", "msgid": "Q1", "fixmedins_code": HOSPITAL, "setl_optins": "331000", **PERIOD}
+    said = [answer(views_of(A), json.dumps({**told, **more}).encode(), behind=True) for more in ({"lines": []}, {})]
+    assert [(each["type"], each.get("reason")) for each in said] == [
+        ("claim_refused", "views_are_behind"),
+        ("claim_refused", "missing"),
+    ]

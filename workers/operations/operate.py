@@ -18,7 +18,7 @@ from typing import Any, Final
 import orjson
 
 from contracts.money import Fen
-from contracts.reconciliation import Result, parse_signed
+from contracts.reconciliation import parse_signed
 from contracts.topics import CLEARING, CLEARING_PAYMENTS, DERIVED, PAYOUTS, RECONCILIATIONS, TOPICS, VIEWS
 from workers.exits import Exit
 from workers.kafka.refusal import BrokerRefuses
@@ -26,13 +26,13 @@ from workers.kafka.topics import partition_counts
 from workers.kafka.views_log import ViewsLog
 from workers.logs import configure_logs, get_log, told
 from workers.metrics.operate import OperateMetrics
-from workers.metrics.words import ClaimResult
+from workers.operations.claims import Claims
 from workers.operations.owed import accounts, open_by_age, paid_out
 from workers.operations.pages import Page
 from workers.operations.parts import CHINA, YEARS, Key
 from workers.operations.parts import CLEARING as CLEARING_PARTS
 from workers.operations.payments import Payments
-from workers.operations.reconcile import answer, answer_in
+from workers.operations.reconcile import answer_in
 from workers.operations.statements import spent_by_fund, statement
 from workers.operations.stream import address, build
 from workers.operations.views import Views
@@ -89,6 +89,7 @@ class Operations:
         self._page = Page(self._views, self._payments, self._troubles)
         self._metrics = OperateMetrics(running_version())
         self._log = ViewsLog(settings, READ)
+        self._claims = Claims(settings, self._views, self._log, self._metrics)
         self._owned: set[int] = set()
         self._assigned_once = False
         self._published: dict[str, dict[str, Any]] = {}
@@ -142,6 +143,7 @@ class Operations:
         deadline = time.monotonic() + self._settings.start_timeout_s
         await self._reached("the topics", deadline, self._check_partitions)
         await self._reached("the views' log", deadline, self._log.start)
+        await self._reached("the payouts", deadline, self._claims.start)
 
     async def _reached(self, what: str, deadline: float, reach: Callable[[], Awaitable[None]]) -> None:
         while not self._stop.is_set():
@@ -181,6 +183,7 @@ class Operations:
             self._say.warning("let go only in part; whoever is next does the rest again")
         if reading is not None:
             reading.cancel()
+        await self._claims.stop()
         await self._log.stop()
         self._say.info("operations ended")
 
@@ -273,13 +276,10 @@ class Operations:
     async def _take_claim(self, partition: int, key: bytes | None, value: bytes) -> None:
         """Answers a request, in its partition and under its key; what is an answer itself is left alone."""
         if answer_in(value) is None:
-            answered = orjson.dumps(answer(self._views, value))
-            written = False
-            while not written:
-                written = await self._tried(self._log.write(RECONCILIATIONS, partition, [(key or b"", answered)]))
-                await asyncio.sleep(0 if written else AGAIN_SECONDS)
-            self._metrics.answered(_result(orjson.loads(answered)))
-            self._say.info("claim answered", partition=partition)
+            answered = False
+            while not answered:
+                answered = await self._tried(self._claims.answer(partition, key or b"", value))
+                await asyncio.sleep(0 if answered else AGAIN_SECONDS)
 
     # ── the loop ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -375,13 +375,6 @@ class Operations:
         if not self._assigned_once:
             troubles.append("the group has not assigned partitions yet")
         return troubles
-
-
-def _result(said: dict[str, Any]) -> ClaimResult:
-    """What a hospital was answered, in a word."""
-    if said["type"] == "claim_refused":
-        return ClaimResult.REFUSED
-    return ClaimResult.EVEN if said["stmt_rslt"] == Result.EVEN else ClaimResult.UNEVEN
 
 
 _SAID_OF_PAYMENT: Final = ("partition", "offset", "reason", "field")

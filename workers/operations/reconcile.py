@@ -53,8 +53,12 @@ class RowId(NamedTuple):
     flag: str
 
 
-def answer(views: Views, record: bytes) -> Answer:
-    """The answer to a request as it came. One that cannot be read is refused by name, and nothing of it repeated."""
+def answer(views: Views, record: bytes, *, behind: bool = False) -> Answer:
+    """The answer to a request as it came. One that cannot be read is refused by name, and nothing of it repeated.
+
+    `behind`: something had been settled before the request came that the views do not hold yet. What is not there
+    cannot be told from what is not there yet, so then it is not answered.
+    """
     if holds_card_number(record.decode("utf-8", "replace")):
         return _refused(None, "card_number_in_identifier", None, "send the platform's psn_no, never an identity card")
     try:
@@ -65,6 +69,8 @@ def answer(views: Views, record: bytes) -> Answer:
     days = _days(claim)
     if len(days) > DAYS_MAX:
         return _refused(claim.msgid, "too_many_days", "stmt_enddate", f"ask for at most {DAYS_MAX} days at a time")
+    if behind:
+        return _refused(claim.msgid, "views_are_behind", None, "settlements are still being taken in: ask again later")
     rows = dict(_rows(views, claim, days))
     if isinstance(claim, TotalsClaimed):
         return _totals(views, claim, rows)
