@@ -144,6 +144,7 @@ FIELD_WORDS: Final[dict[str, Words]] = {
     "stmt_enddate": Words("对账结束日期", "last day, included"),
     "refd_setl_flag": Words("退费结算标志", "1 for the row of a refund, whose amounts are negative"),
     "stmt_rslt": Words("对账结果", "0 even, 1 uneven"),
+    "left_out": Words("未列出的差异行数", "rows that differ and are not listed"),
     "stmt_rslt_dscr": Words("对账结果说明", "in words"),
     "here": Words("本系统", "what stands here"),
     "there": Words("医药机构", "what the hospital says"),

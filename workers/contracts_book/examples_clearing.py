@@ -162,6 +162,7 @@ LINES_ANSWERED: Final[Example] = {
             },
         }
     ],
+    "left_out": 0,
     "seen": [0, 2],
 }
 
