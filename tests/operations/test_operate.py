@@ -15,14 +15,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from contracts.clearing import READ_STATEMENT
 from contracts.reconciliation import parse_signed
 from contracts.topics import CLEARING, PAYOUTS, RECONCILIATIONS, VIEWS
-from tests.operations.payouts import made_of, moved
+from tests.operations.payouts import audited, corrected_stay, made_of, moved
 from tests.settlement.rig import P, Process, Rig, rig, settled_at_once, some_county
 from workers.settlement.emit import payout_record
 from workers.settlement.validate import partition_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
-EVENTS = some_county(900)
+COUNTY = some_county(900, persons=120)
+EVENTS = [event for n in range(9) for event in (*COUNTY[100 * n : 100 * (n + 1)], *corrected_stay(n))] + COUNTY[900:]
 DATED = made_of(EVENTS)
 WANTED = [payout for payout, _ in DATED]
 RECORDS = [payout_record(payout, at) for payout, at in DATED]  # type: ignore[arg-type]
@@ -345,6 +346,13 @@ async def test_a_claim_that_comes_while_views_are_derived_again_is_answered_with
     assert here[0] == here[1]
     assert sum(sums["fixmedins_setl_cnt"] for sums in here[0].values()) > 0
     assert await process.terminate() == 0
+
+
+def test_the_wanted_sums_are_the_auditors_and_none_of_them_is_nothing():
+    wanted_by_the_auditor = audited(EVENTS)
+    for payee in ("fixmedins", "person", None):
+        assert moved(WANTED, payee) == moved(wanted_by_the_auditor, payee) != 0
+        assert moved(made_wanted(300), payee) != 0
 
 
 def test_the_wanted_payouts_are_those_of_an_uninterrupted_run():

@@ -15,6 +15,11 @@ STORY = made_of([SETTLED, SETTLED_LATER, REVERSED])
 """A stay is settled, a later one too; the first is taken back, which takes 200.00 of the second's back."""
 
 
+def until(path: str) -> dict[str, Any]:
+    """The day that one page cannot do without."""
+    return {"until": "2021-12-31"} if path == "/owed" else {}
+
+
 def asked(path: str, troubles: tuple[str, ...] = (), **query: str) -> tuple[int, Any]:
     views = Views(1)
     for offset, (payout, at) in enumerate(STORY):
@@ -32,7 +37,7 @@ def test_a_hospital_looks_at_its_month():
 
 @pytest.mark.parametrize(("path", "row"), [("/clearing", "statements"), ("/owed", "owed")])
 def test_an_insurer_is_asked_for_by_name_and_none_by_null(path, row):
-    query = {"until": "2021-12-31"} if path == "/owed" else {}
+    query = until(path)
     everything = asked(path, **query)[1][row]
     assert asked(path, carrier="null", **query)[1][row] == everything != []
     assert asked(path, carrier="某保险公司", **query)[1][row] == []
@@ -105,6 +110,6 @@ def test_readiness_says_what_is_missing():
 
 def test_only_corrections_name_persons():
     for path, names in (("/corrections", True), ("/statistics", False), ("/clearing", False), ("/owed", False)):
-        status, body = asked(path, **({"until": "2021-12-31"} if path == "/owed" else {}))
+        status, body = asked(path, **until(path))
         assert status == 200
         assert (SETTLED["psn_no"] in json.dumps(body)) == names, path

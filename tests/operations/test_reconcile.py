@@ -261,7 +261,7 @@ def test_days_are_bounded():
 
 def test_views_that_are_behind_answer_nothing_and_what_cannot_be_read_is_refused_all_the_same():
     told = {"type": "lines_claimed", "msgid": "Q1", "fixmedins_code": HOSPITAL, "setl_optins": "331000", **PERIOD}
-    said = [answer(views_of(A), json.dumps({**told, **more}).encode(), behind=True) for more in ({"lines": []}, {})]
+    said = [answer(views_of(A), json.dumps(each).encode(), behind=True) for each in ({**told, "lines": []}, told)]
     assert [(each["type"], each.get("reason")) for each in said] == [
         ("claim_refused", "views_are_behind"),
         ("claim_refused", "missing"),
