@@ -147,6 +147,16 @@ def test_what_is_owed_counts_what_was_paid_up_to_that_day():
     assert (after["paid_out"], after["open"], after["oldest_open"]) == ("14000.00", "0.00", None)
 
 
+def test_a_payer_that_has_never_told_of_a_payment_can_be_told_from_one_that_does_not_pay():
+    until = {"until": "2021-12-31"}
+    assert {row["payments_told"] for row in asked("/owed", **until)["owed"]} == {False}
+    told = {row["fund_pay_type"]: row["payments_told"] for row in asked("/owed", paid(), **until)["owed"]}
+    assert told.pop("610100") is True
+    assert set(told.values()) == {False}
+    silent = asked("/owed", paid(), **until, payments_told="false")["owed"]
+    assert {row["fund_pay_type"] for row in silent} == set(told) != set()
+
+
 def test_what_is_paid_before_its_month_shows_as_paid_too_early():
     row = owing("2021-04-30", paid(statement_id=SEPTEMBER))
     assert row["months"]["202109"] == {"fund_appy_sum": "0.00", "paid_out": "14000.00", "open": "-14000.00"}

@@ -107,10 +107,12 @@ def owed(views: Views, payments: Payments, until: str) -> list[dict[str, Any]]:
     """What each hospital is due by the statements of a calendar year up to a day, what it got, and what is open.
 
     `other_years_open` is what is open of other years, so that nothing is forgotten on the first of January.
+    `payments_told` is false where this payer has never told of a payment to anybody: then open says no more than due.
     """
     names = ("clr_optins", "region", "fund_pay_type", "carrier", "fixmedins_code")
-    rows = []
-    for pair, account in sorted(accounts(dues_until(views, until), payments, until).items()):
+    rows, dues = [], dues_until(views, until)
+    told = {key[1:5] for key in dues if next(payments.of(hospital_statement_id(key)), None) is not None}
+    for pair, account in sorted(accounts(dues, payments, until).items()):
         months = account.months(until[:4])
         others = [month for month in account.months() if month not in months]
         other_open = account.due(*others) - account.paid(*others)
@@ -123,6 +125,7 @@ def owed(views: Views, payments: Payments, until: str) -> list[dict[str, Any]]:
                     "overpaid": yuan(account.overpaid(*months)),
                     "other_years_open": yuan(other_open),
                     "oldest_open": _oldest(account.open_months(), until),
+                    "payments_told": pair[:4] in told,
                     "months": {month: _sums(account.due(month), account.paid(month)) for month in months},
                 }
             )
