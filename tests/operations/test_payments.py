@@ -148,7 +148,7 @@ def test_what_is_owed_counts_what_was_paid_up_to_that_day():
 
 
 def test_a_payer_that_has_never_told_of_a_payment_can_be_told_from_one_that_does_not_pay():
-    until = {"until": "2021-12-31"}
+    until: dict[str, Any] = {"until": "2021-12-31"}
     assert {row["payments_told"] for row in asked("/owed", **until)["owed"]} == {False}
     told = {row["fund_pay_type"]: row["payments_told"] for row in asked("/owed", paid(), **until)["owed"]}
     assert told.pop("610100") is True
