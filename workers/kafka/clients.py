@@ -6,8 +6,9 @@ has the whole of `workers.kafka` running on a broker of their own.
 
 from typing import Any, Final, Protocol
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
+from workers.kafka.consumer import Consumer
 from workers.kafka.refusal import BrokerRefuses, refusal
 from workers.kafka.topics import partition_counts
 from workers.settings import Settings
@@ -34,7 +35,7 @@ class Aiokafka:
 
     def consumer(self, **options: Any) -> Any:
         """Not connected yet."""
-        return AIOKafkaConsumer(**options)
+        return Consumer(**options)
 
     def producer(self, **options: Any) -> Any:
         """Not connected yet."""

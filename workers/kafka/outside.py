@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from contracts.topics import INPUTS
 from workers.kafka.connection import connection
+from workers.kafka.consumer import Consumer
 from workers.kafka.refusal import refusal
 from workers.settings import Settings
 from workers.settlement.records import Incoming
@@ -61,7 +62,7 @@ async def committed_records(
 
     Gives a function that waits at most so many seconds for the next records, in order within a partition.
     """
-    consumer = AIOKafkaConsumer(
+    consumer = Consumer(
         **connection(settings), isolation_level="read_committed", auto_offset_reset="earliest", enable_auto_commit=False
     )
     try:
@@ -83,7 +84,7 @@ async def everything_committed(settings: Settings, topics: Sequence[str]) -> lis
     In fetches as large as they come: the embedded broker tells a fetch in mid-log of aborted transactions that ended
     before it, and the client then drops what the same producer has committed since. Raises `TimeoutError`.
     """
-    consumer = AIOKafkaConsumer(
+    consumer = Consumer(
         **connection(settings),
         isolation_level="read_committed",
         auto_offset_reset="earliest",
@@ -116,7 +117,7 @@ def _incoming(record: Any) -> Incoming:
 @asynccontextmanager
 async def progress_of_group(settings: Settings) -> AsyncIterator[Callable[[], Awaitable[int]]]:
     """Gives a function that tells how many input records the group has not consumed yet."""
-    consumer = AIOKafkaConsumer(**connection(settings), group_id=settings.group, enable_auto_commit=False)
+    consumer = Consumer(**connection(settings), group_id=settings.group, enable_auto_commit=False)
     places = [TopicPartition(topic, p) for topic in INPUTS for p in range(settings.partitions)]
     try:
         await consumer.start()

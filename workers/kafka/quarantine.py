@@ -9,11 +9,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, M
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import ProducerFenced
 
 from contracts.topics import INPUTS, QUARANTINE
 from workers.kafka.connection import connection
+from workers.kafka.consumer import Consumer
 from workers.kafka.log import FETCH_BYTES, WHOLE_JOURNAL_BYTES, KafkaLog, stopped
 from workers.kafka.writer import cut, released
 from workers.settings import Settings
@@ -39,9 +40,7 @@ class QuarantineLog:
         self._settings = settings
         self._log = KafkaLog(settings)
         # It is asked for the ends of logs as they are written, not as they are committed.
-        self._scout = AIOKafkaConsumer(
-            **connection(settings), enable_auto_commit=False, isolation_level="read_uncommitted"
-        )
+        self._scout = Consumer(**connection(settings), enable_auto_commit=False, isolation_level="read_uncommitted")
         self._read_up_to = dict.fromkeys(range(settings.partitions), 0)
         self.unreached: dict[int, tuple[int, int]] = {}
         """Partitions that the last `read` could not read to their end: how far it came, and the end."""
@@ -102,9 +101,7 @@ class QuarantineLog:
             if (reached := self._read_up_to[place.partition]) < ends[place]
         }
 
-    async def _until(
-        self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
-    ) -> AsyncGenerator[list[Any], None]:
+    async def _until(self, consumer: Consumer, ends: Mapping[TopicPartition, int]) -> AsyncGenerator[list[Any], None]:
         """Records as they come, until every log is at its end or none has moved for too long."""
         clock = asyncio.get_running_loop()
         unread, moved = dict.fromkeys(consumer.assignment(), -1), clock.time()
@@ -148,9 +145,7 @@ class QuarantineLog:
             await stopped(consumer)
         return found
 
-    async def _go_on(
-        self, consumer: AIOKafkaConsumer, place: TopicPartition, missing: dict[TopicPartition, set[int]]
-    ) -> None:
+    async def _go_on(self, consumer: Consumer, place: TopicPartition, missing: dict[TopicPartition, set[int]]) -> None:
         """A log that has given everything is read no more; over a wide gap the reader jumps."""
         offsets = missing.get(place)
         if not offsets:
@@ -159,11 +154,11 @@ class QuarantineLog:
         elif min(offsets) - await self._bounded(consumer.position(place)) > GAP_MAX:
             consumer.seek(place, min(offsets))
 
-    def _consumer(self, isolation_level: str) -> AIOKafkaConsumer:
+    def _consumer(self, isolation_level: str) -> Consumer:
         # The embedded broker has to give what is committed in one answer: see `KafkaLog`.
         in_one = self._settings.journal_from_start and isolation_level == "read_committed"
         most = WHOLE_JOURNAL_BYTES if in_one else self._settings.fetch_max_bytes
-        return AIOKafkaConsumer(
+        return Consumer(
             **connection(self._settings),
             group_id=None,
             enable_auto_commit=False,

@@ -6,9 +6,10 @@ No transaction: a record says up to which offset it speaks, so writing one again
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from workers.kafka.connection import connection
+from workers.kafka.consumer import Consumer
 from workers.kafka.log import stopped
 from workers.settings import Settings
 from workers.settlement.records import Incoming
@@ -22,7 +23,7 @@ class ViewsLog:
     def __init__(self, settings: Settings, topics: Sequence[str]) -> None:
         self._settings = settings
         self._logs = [TopicPartition(topic, p) for topic in topics for p in range(settings.partitions)]
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = Consumer(
             **connection(settings),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
