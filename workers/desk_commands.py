@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from contracts.pack import PackSet
 from workers.desk.source import FileSource, Source, SourceUnfit
 from workers.exits import Exit
 from workers.offline_commands import complain, packs_in_use
@@ -31,8 +32,6 @@ def asking(
     `settled_under` are the packs that the events of the file were settled under, where they are not those in use. What
     cannot be reached or read is said in a line, not in a traceback.
     """
-    from workers.kafka.connection import UNREACHABLE
-    from workers.settlement.keeper import StoreUnavailable
 
     async def asked() -> Exit:
         async with _opened(events, packs, settled_under) as source:
@@ -45,11 +44,7 @@ def asking(
         return answer.exit_code
     except SourceUnfit as unfit:
         complain(str(unfit))
-    except StoreUnavailable as fault:
-        complain(f"YIDAN_REDIS_URL: the store does not answer: {fault}")
-    except UNREACHABLE as fault:
-        complain(f"YIDAN_KAFKA_BOOTSTRAP: the broker does not answer: {fault}")
-    return Exit.UNAVAILABLE
+        return Exit.UNAVAILABLE
 
 
 @asynccontextmanager
@@ -68,7 +63,21 @@ async def _opened(events: Path | None, packs: Path | None, settled_under: Path |
             complain(f"{events}: {source.refused} events are refused and change nothing; `yidan settle` names them")
         yield source
     elif settings is not None:
-        from workers.desk.live import live_source
-
-        async with live_source(settings, in_use) as live:
+        async with _running(settings, in_use) as live:
             yield live
+
+
+@asynccontextmanager
+async def _running(settings: Settings, packs: PackSet) -> AsyncIterator[Source]:
+    """The state of a running system. Its clients are imported here: who asks a file does not wait for them."""
+    from workers.desk.live import live_source
+    from workers.kafka.connection import UNREACHABLE
+    from workers.settlement.keeper import StoreUnavailable
+
+    try:
+        async with live_source(settings, packs) as live:
+            yield live
+    except StoreUnavailable as fault:
+        raise Answered(Exit.UNAVAILABLE, f"YIDAN_REDIS_URL: the store does not answer: {fault}") from fault
+    except UNREACHABLE as fault:
+        raise Answered(Exit.UNAVAILABLE, f"YIDAN_KAFKA_BOOTSTRAP: the broker does not answer: {fault}") from fault
