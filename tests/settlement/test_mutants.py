@@ -45,6 +45,7 @@ FORGETFUL: Final = Rates(hurt_seconds=0.25, lose_last=0.08)
 SLEEPY: Final = Rates(sleep=0.02, move_seconds=2.5)
 LOSSY: Final = Rates(die=0.3, lose_request=0.03, lose_answer=0.03)
 LATE: Final = Rates(die=0.1, lose_last=0.25, arrive_late=0.9, late_seconds=0.4, move_seconds=20.0, leave_seconds=1e9)
+OUTRUN: Final = Rates(die=0.3, lose_last=0.25, arrive_late=0.9, late_seconds=1.5, move_seconds=2.5)
 STRANGE: Final = Rates(strangers=1.0)
 
 
@@ -169,7 +170,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "writes the store without comparing": Mutant(
-        FORGETFUL,
+        OUTRUN,
         ((store, 'if (fields.get(HEADER_KEY) or b"") != (change.expected or b""):', "if False:"),),
     ),
     "has a transactional id for each process": Mutant(
@@ -185,7 +186,7 @@ MUTANTS: dict[str, Mutant] = {
     "commits its offsets outside the transaction": Mutant(
         LOSSY, ((writer, "producer.send_offsets_to_transaction(positions, self._group)", OUTSIDE),)
     ),
-    "goes on from the group's offset": Mutant(ROUGH, ((takeover, TAKEN_OVER, TAKEN_OVER_AT_THE_GROUPS_OFFSET),)),
+    "goes on from the group's offset": Mutant(FORGETFUL, ((takeover, TAKEN_OVER, TAKEN_OVER_AT_THE_GROUPS_OFFSET),)),
     "hears the second witness after the journal, and believes what it hears": Mutant(
         SLEEPY, ((takeover, BELIEVED, "        raise"), (takeover, WITNESS, WITNESS_LATE))
     ),
