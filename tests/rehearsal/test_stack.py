@@ -263,6 +263,8 @@ import asyncio, signal
 from redis.asyncio import Redis
 from workers.rehearsal.stack import local_stack
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it starts in the background
+
 async def main():
     async with local_stack() as stack:
         print(stack.folder, flush=True)

@@ -114,6 +114,7 @@ async def test_nothing_is_lost_or_said_twice_whatever_happens_to_real_servers():
         for worker in chaos.workers:
             await worker.terminate()
         last = await servers.start()
+        await last.owns(P)
         same(await servers.harvest(wanted, seconds=180), wanted)
         everybody = "".join(line for process in servers.processes for line in process.lines)
         said = ("partition taken over", "partition let go of", "store repaired", "ports.Fenced", '"rebuilt":true')
