@@ -149,7 +149,14 @@ async def listened(heard: Heard, *processes: Process) -> None:
 
 async def commands(there: Rig, heard: Heard, psn_no: str, setl_id: str, **changes: Any) -> None:
     """Every command that speaks to the servers; what it was asked for on standard output is its own affair."""
-    for words in (
+
+    async def say(*words: str) -> None:
+        ended = await there.yidan(*words, **changes)
+        assert ended.code != 2, (words, ended.err)
+        assert "Traceback" not in ended.err, (words, ended.err[-2_000:])
+        heard.take(" ".join(words[:2]), ended.err)
+
+    asking = (
         ("year", psn_no, "2021"),
         ("year", "P330000999999", "2021"),
         ("pending", "2021"),
@@ -159,14 +166,11 @@ async def commands(there: Rig, heard: Heard, psn_no: str, setl_id: str, **change
         ("reverse", "S2021-X0000404", "--psn-no", psn_no, "--preview"),
         ("packs", "adopt", "331000", "--from", "2021-01-01", "--preview"),
         ("quarantine", "list", "--all"),
-        ("quarantine", "replay", "--all", "--yes"),
-        ("rebuild",),
         ("topics", "check"),
-    ):
-        ended = await there.yidan(*words, **changes)
-        assert ended.code != 2, (words, ended.err)
-        assert "Traceback" not in ended.err, (words, ended.err[-2_000:])
-        heard.take(" ".join(words[:2]), ended.err)
+    )
+    await asyncio.gather(*(say(*words) for words in asking))  # they wait for servers that are away, so all at once
+    for words in (("quarantine", "replay", "--all", "--yes"), ("rebuild",)):
+        await say(*words)
 
 
 async def misplaced(there: Rig, event: dict[str, Any]) -> None:
