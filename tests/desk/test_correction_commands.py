@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from contracts.pack_file import SHIPPED
-from tests.desk.years import PERSON, Event, bill, lines
+from tests.desk.year_events import PERSON, Event, encoded
+from tests.desk.years import bill
 from tests.test_cli import yidan
 
 YEAR = (bill("A", "2021-06-10", "2303", 60_000), bill("B", "2021-03-02", "2306", 30_000))
@@ -21,7 +22,7 @@ def events(tmp_path: Path) -> Path:
 
 def written(folder: Path, *events: Event) -> Path:
     path = folder / "events.jsonl"
-    path.write_bytes(b"".join(line + b"\n" for line in lines(events)))
+    path.write_bytes(b"".join(line + b"\n" for line in encoded(events)))
     return path
 
 

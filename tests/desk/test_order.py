@@ -7,14 +7,15 @@ from typing import Any
 
 from contracts.pack import Curve, Layer, PackSet
 from contracts.vocabulary import LayerId
-from tests.desk.years import PACKS, PERSON, Event, application, bill, identities, ledger_of, source_of
+from tests.desk.year_events import PACKS, PERSON, Event, identities, settled
+from tests.desk.years import application, bill, ledger_of
 from workers.desk.order import TwoOrders, two_orders
 from workers.desk.order_page import order_page, order_written
 from workers.desk.order_why import LayerInTwoOrders, Same, Why, why
 
 
 def audited(number: int, *events: Event, packs: PackSet = PACKS) -> tuple[TwoOrders, dict[str, LayerInTwoOrders]]:
-    source = source_of(*events, packs=packs)
+    source = settled(*events, packs=packs)
     orders = two_orders(source.books, ledger_of(source, number))
     return orders, {told.layer.id: told for told in why(orders)}
 
@@ -89,7 +90,7 @@ def test_a_reported_payment_that_fills_a_bill_leaves_no_room_for_more():
     # Taiyuan, 低保: serious illness from a deductible on; assistance reported all the rest of B.
     place: dict[str, Any] = {"insuplc_admdvs": "140105"}
     first = bill("A", "2019-06-01", "2303", 60_000, **place)
-    alone = source_of(first, bill("B", "2019-03-01", "2303", 20_000, **place))
+    alone = settled(first, bill("B", "2019-03-01", "2303", 20_000, **place))
     paid = ledger_of(alone, 2019).entries[1].shares[0].paid
     rest = f"{(2_000_000 - paid) // 100}.{(2_000_000 - paid) % 100:02d}"
     full = bill("B", "2019-03-01", "2303", 20_000, maf_pay=rest, **place)
@@ -102,7 +103,7 @@ def test_a_reported_payment_that_fills_a_bill_leaves_no_room_for_more():
     assert Why.NO_ROOM not in reasons(layer)
     # The other way round B would be owed more than its bill has room for.
     small = bill("B", "2019-09-01", "2303", 20_000, **place)
-    owed = ledger_of(source_of(small), 2019).entries[0].shares[0].paid
+    owed = ledger_of(settled(small), 2019).entries[0].shares[0].paid
     rest = f"{(2_000_000 - owed) // 100}.{(2_000_000 - owed) % 100:02d}"
     orders, told = audited(2019, small | {"maf_pay": rest}, bill("A", "2019-03-01", "2303", 60_000, **place))
     layer = told["serious_illness"]

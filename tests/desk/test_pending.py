@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 
 from contracts.journal import read_field
-from tests.desk.years import PACKS, Event, application, bill, identities, lines
+from tests.desk.year_events import PACKS, Event, encoded, identities
+from tests.desk.years import application, bill
 from workers.desk.pending import Pending, pending_of
 from workers.desk.pending_page import pending_table
 from workers.desk.source import FileSource
@@ -18,7 +19,7 @@ def nothing_to_say(done: int, total: int) -> None:
 
 
 def found(*events: Event, year: int = 2022, by: str = MAY, region: str | None = None) -> list[Pending]:
-    source = FileSource(PACKS, lines(events))
+    source = FileSource(PACKS, encoded(events))
     assert not source.refused
     listed = pending_of(source, year, region=region, by=by, scanned=nothing_to_say, judged=nothing_to_say)
     return asyncio.run(listed)
@@ -110,7 +111,7 @@ def test_other_years_and_other_regions_are_not_listed():
 
 
 def test_what_is_pending_is_what_the_last_payout_said():
-    source = FileSource(PACKS, lines([stay("A", "2022-02-01", "2303", 33_333)]))
+    source = FileSource(PACKS, encoded([stay("A", "2022-02-01", "2303", 33_333)]))
     (listed,) = found(stay("A", "2022-02-01", "2303", 33_333))
     names = asyncio.run(source.read(0, ["y|P330000000001|331127|2022"]))
     year = read_field("y|P330000000001|331127|2022", names["y|P330000000001|331127|2022"] or b"")

@@ -12,7 +12,8 @@ from tests.adjudication.corrected_years import corrected_years
 from tests.adjudication.pack_variants import corrected_from_the_last
 from tests.adjudication.person_years import PERSON_YEARS
 from tests.adjudication.test_two_models import look
-from tests.desk.years import PACKS, PERSON, Event, bill, lines, reversal, source_of
+from tests.desk.year_events import PACKS, PERSON, Event, encoded, reversal, settled
+from tests.desk.years import bill
 from workers.desk.preview import Flow, Totals, summary
 from workers.desk.preview_page import reversal_page
 from workers.desk.reversal import TriedReversal, refusal_text, reversed_event, try_reversal
@@ -32,7 +33,7 @@ def tried(source: FileSource, setl_id: str) -> TriedReversal:
 
 
 def test_a_reversal_shows_each_layer_that_changes_and_who_pays_whom():
-    found = tried(source_of(*YEAR), "A")
+    found = tried(settled(*YEAR), "A")
     assert found.trial.effect == "reversed"
     # B moves 5,000 down the curve: 50,000 × 0.70 + 10,000 × 0.75 = 42,500.
     assert [
@@ -47,7 +48,7 @@ def test_a_reversal_shows_each_layer_that_changes_and_who_pays_whom():
 
 
 def test_totals_keep_what_comes_back_from_hospitals_and_from_persons_apart():
-    totals = tried(source_of(*YEAR), "A").moved.totals
+    totals = tried(settled(*YEAR), "A").moved.totals
     assert totals.all == Flow(returned=850_000, clawback=25_000)
     assert totals.all.net == -875_000
     assert totals.by_fund == {
@@ -62,7 +63,7 @@ def test_totals_keep_what_comes_back_from_hospitals_and_from_persons_apart():
 
 
 def test_what_the_platform_itself_paid_is_shown_and_is_in_no_total():
-    found = tried(source_of(bill("A", "2021-03-02", "2303", 30_000, hifp_pay="20000.00")), "A")
+    found = tried(settled(bill("A", "2021-03-02", "2303", 30_000, hifp_pay="20000.00")), "A")
     basic, assistance = found.moved.changes[0].layers
     assert (basic.layer, basic.change, basic.way) == ("basic", -2_000_000, None)
     assert found.moved.totals.all == Flow(returned=-assistance.change)
@@ -71,7 +72,7 @@ def test_what_the_platform_itself_paid_is_shown_and_is_in_no_total():
 def test_a_top_up_and_a_clawback_are_not_set_off_against_each_other():
     # Outpatient assistance: 60 % up to 400. A takes it all; without A, B and C get it.
     events = [bill(name, f"2021-0{n}-01", "2303", 600, med_type="11") for n, name in ((1, "A"), (2, "B"), (3, "C"))]
-    totals = tried(source_of(*events), "A").moved.totals
+    totals = tried(settled(*events), "A").moved.totals
     assert totals.all == Flow(returned=36_000, top_up=36_000)
     assert totals.all.net == 0
 
@@ -83,7 +84,7 @@ def test_a_reversal_gives_a_person_back_what_a_correction_had_asked_back():
         "psn_idet": [],
         "known_at": "2022-01-01T00:00:00+08:00",
     }
-    found = tried(source_of(bill("A", "2021-03-02", "2303", 10_000), stripped), "A")
+    found = tried(settled(bill("A", "2021-03-02", "2303", 10_000), stripped), "A")
     # The hospital received 7,000; the identity turned out to be wrong and 7,000 were asked of the person.
     assert found.moved.totals.by_payee == {Payee.INSTITUTION: Flow(returned=700_000), Payee.PERSON: Flow(paid=700_000)}
     assert found.moved.totals.all.net == 0
@@ -96,7 +97,7 @@ def test_a_reversal_gives_a_person_back_what_a_correction_had_asked_back():
 
 def test_signals_that_would_be_withdrawn_are_told():
     # 142,000 in scope: 50,000 × 0.70 + 92,000 × 0.75 is more than the cap of 100,000.
-    source = source_of(bill("A", "2021-03-02", "2303", 142_000), bill("B", "2021-04-02", "2303", 1_000))
+    source = settled(bill("A", "2021-03-02", "2303", 142_000), bill("B", "2021-04-02", "2303", 1_000))
     found = tried(source, "A")
     assert [(signal["kind"], signal["state"]) for signal in found.trial.signals] == [("cap_reached", "withdrawn")]
     page = reversal_page("A", PERSON, "reversed", found.moved, found.trial.signals)
@@ -105,7 +106,7 @@ def test_signals_that_would_be_withdrawn_are_told():
 
 
 def test_an_unknown_settlement_would_be_remembered_and_a_reversed_one_repeated():
-    source = source_of(*YEAR, reversal("A"))
+    source = settled(*YEAR, reversal("A", "2021-12-31"))
     unknown, again = tried(source, "Z"), tried(source, "A")
     assert (unknown.trial.effect, again.trial.effect) == ("remembered", "repeated")
     assert not unknown.moved.changes
@@ -115,7 +116,7 @@ def test_an_unknown_settlement_would_be_remembered_and_a_reversed_one_repeated()
 
 
 def test_a_region_that_reverses_from_the_last_is_refused_by_name_with_the_mend():
-    source = source_of(*YEAR, packs=corrected_from_the_last(PACKS))
+    source = settled(*YEAR, packs=corrected_from_the_last(PACKS))
     found = tried(source, "A")
     assert found.refused is not None
     assert found.trial.effect == "refused"
@@ -126,13 +127,13 @@ def test_a_region_that_reverses_from_the_last_is_refused_by_name_with_the_mend()
 def test_a_card_number_is_refused_and_repeated_nowhere():
     card = "11010519491231002X"
     event = reversed_event(card, "A", msgid="R1", setl_time="2021-12-01T00:00:00+08:00")
-    found = asyncio.run(try_reversal(source_of(), event, card))
+    found = asyncio.run(try_reversal(settled(), event, card))
     assert found.refused is not None
     assert card not in json.dumps(found.written(sent=False)) + refusal_text(found.refused)
 
 
 def test_columns_line_up_where_chinese_and_latin_letters_mix():
-    found = tried(source_of(*YEAR), "A")
+    found = tried(settled(*YEAR), "A")
     page = reversal_page("A", PERSON, "reversed", found.moved, found.trial.signals)
     assert (
         "    基金    名称               退回  应退待定  基金净支出\n"
@@ -149,10 +150,10 @@ def test_what_is_shown_is_what_the_worker_says_and_the_sums_are_its_lines(events
     totals = Totals()
     moved = 0
     for setl_id in ("S1", "S2", "S3"):
-        source = FileSource(PACKS, lines(events))
+        source = FileSource(PACKS, encoded(events))
         found = tried(source, setl_id)
         settler = Settler(PACKS)
-        for line in lines(events):
+        for line in encoded(events):
             settler.take(line)
         outcome = settler.take(found.event)
         assert found.trial.payouts == json.loads(json.dumps(outcome.payouts))
@@ -170,6 +171,6 @@ def test_what_is_shown_is_what_the_worker_says_and_the_sums_are_its_lines(events
 
 @pytest.mark.parametrize("setl_id", ["", "A|B", "单号"])
 def test_an_identifier_that_cannot_be_one_is_refused_by_name(setl_id: str):
-    found = tried(source_of(*YEAR), setl_id)
+    found = tried(settled(*YEAR), setl_id)
     assert found.refused is not None
     assert found.refused["reason"] == "identifier_is_malformed"

@@ -12,7 +12,8 @@ import orjson
 import pytest
 
 from contracts.topics import PAYOUTS, SIGNALS
-from tests.desk.years import PERSON, Event, bill, lines
+from tests.desk.year_events import PERSON, Event, encoded
+from tests.desk.years import bill
 from tests.settlement.rig import Rig, rig
 from workers.kafka.outside import everything_committed
 from workers.settings import PREFIX
@@ -58,7 +59,7 @@ async def said(servers: Rig, topic: str) -> list[bytes]:
 
 async def test_the_preview_is_what_the_worker_then_emits_and_the_reversal_is_settled(servers: Rig):
     worker = await servers.start()
-    await servers.send(lines(YEAR))
+    await servers.send(encoded(YEAR))
     await worker.settles(len(YEAR))
     before = await said(servers, PAYOUTS), await said(servers, SIGNALS)
     assert len(before[0]) == len(YEAR)
@@ -92,7 +93,7 @@ async def test_who_has_not_applied_is_found_in_every_partition_and_with_no_worke
         for number in range(1, 9)
     ]
     worker = await servers.start()
-    await servers.send(lines(stays))
+    await servers.send(encoded(stays))
     await worker.settles(len(stays))
     assert await worker.terminate() == 0
     code, out, err = await yidan(servers, "pending", "2022", "--json")

@@ -4,15 +4,22 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from contracts.pack import PackSet
 from contracts.pack_file import load_directory
 from workers.desk.source import FileSource
 
 Event = dict[str, Any]
 
 PERSON = "P330000000001"
-POOR = [{"psn_idet_type": "2303", "begntime": "2015-01-01", "endtime": None}]
 TAIZHOU, TAIYUAN, JINGNING = "331002", "140105", "331127"
 PACKS = load_directory()
+
+
+def identities(*codes: str) -> list[dict[str, Any]]:
+    return [{"psn_idet_type": code, "begntime": "2015-01-01", "endtime": None} for code in codes]
+
+
+POOR = identities("2303")
 
 
 def bill(
@@ -93,8 +100,8 @@ def encoded(events: Iterable[Event]) -> list[bytes]:
     return [json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() for event in events]
 
 
-def settled(*events: Event) -> FileSource:
+def settled(*events: Event, packs: PackSet = PACKS) -> FileSource:
     """The state after these events, none of which is refused."""
-    source = FileSource(PACKS, encoded(events))
+    source = FileSource(packs, encoded(events))
     assert source.refused == 0
     return source
