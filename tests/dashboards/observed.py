@@ -165,7 +165,7 @@ async def _joined(servers: Rig, targets: "_Targets") -> Process:
 
 async def _settled(worker: Process) -> None:
     """Nothing is left to settle."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while await worker.metric("yidan_lag_records"):  # noqa: ASYNC110 - it is asked over HTTP
             await asyncio.sleep(0.2)
 

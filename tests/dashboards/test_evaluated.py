@@ -11,7 +11,7 @@ import pytest
 from tests.dashboards.files import DASHBOARDS, everything, filled, panels, targets, variables
 from tests.dashboards.observed import Prometheus, missing, observed
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
