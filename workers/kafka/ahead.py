@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from workers.kafka.connection import connection
+from workers.kafka.consumer import Consumer
 from workers.kafka.log import stopped
 from workers.settings import Settings
 
@@ -20,7 +21,7 @@ class Ahead:
     def __init__(self, settings: Settings, topic: str) -> None:
         self._seconds = 2 * settings.kafka_request_timeout_s
         self._logs = [TopicPartition(topic, p) for p in range(settings.partitions)]
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = Consumer(
             **connection(settings),
             enable_auto_commit=False,
             auto_offset_reset="earliest",

@@ -47,9 +47,8 @@ class ViewsLog:
 
     async def read(self, seconds: float) -> list[Incoming]:
         """The next records, in order within a partition; waits at most so long for some."""
-        for (
-            log
-        ) in self._logs:  # what was given out before; a transaction's marker at the end of a log is never given out
+        # What was given out before; a transaction's marker at the end of a log is never given out.
+        for log in self._logs:
             self._read[log.topic, log.partition] = await self._consumer.position(log)
         got = await self._consumer.getmany(timeout_ms=int(seconds * 1000), max_records=READ_AT_ONCE)
         found = [
