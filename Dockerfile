@@ -23,7 +23,7 @@ RUN pip uninstall --yes pip setuptools wheel
 COPY --from=build /opt/yidan /opt/yidan
 ENV PATH=/opt/yidan/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
-EXPOSE 9464 9465
+EXPOSE 9464 9465 9466
 # Of the worker; whoever runs another command from this image says what its health is, or that there is none to ask.
 HEALTHCHECK --interval=10s --timeout=5s --retries=3 --start-period=60s \
   CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ.get('YIDAN_HTTP_PORT', '9464') + '/healthz', timeout=2)"]

@@ -307,6 +307,7 @@ def _ships(final: list[tuple[str, str]]) -> Iterator[str]:
         word == "HEALTHCHECK" and str(Settings.model_fields["http_port"].default) in rest for word, rest in final
     ):
         yield "nobody sees it hang"
-    ports = {str(Settings.model_fields[name].default) for name in ("http_port", "operate_http_port")}
+    served = ("http_port", "operate_http_port", "operate_metrics_port")
+    ports = {str(Settings.model_fields[name].default) for name in served}
     if {port for word, rest in final if word == "EXPOSE" for port in rest.split()} != ports:
         yield "it names other ports than it serves"

@@ -102,14 +102,14 @@ BROKEN: Final[list[tuple[Rule, Change]]] = [
     ),
     (
         rules.probes_ask_what_is_answered,
-        put("Deployment", "yidan-operate", f"{MAIN}/readinessProbe/httpGet/port", 9465),
+        put("Deployment", "yidan-operate", f"{MAIN}/readinessProbe/httpGet/port", "pages"),
     ),
     (rules.probes_ask_what_is_answered, put("Deployment", "yidan-watch", f"{POD}/containers/2/readinessProbe")),
     (rules.nothing_is_killed_too_early, put("Deployment", "yidan-worker", f"{POD}/terminationGracePeriodSeconds", 30)),
     (rules.nothing_is_killed_too_early, put("ConfigMap", "yidan-settings", "data/YIDAN_DRAIN_TIMEOUT_S", "40")),
     (
         rules.nothing_is_killed_too_early,
-        put("Deployment", "yidan-operate", f"{MAIN}/startupProbe/failureThreshold", 30),
+        put("Deployment", "yidan-operate", f"{MAIN}/startupProbe/failureThreshold", 5),
     ),
     (rules.nothing_is_killed_too_early, put("Deployment", "yidan-operate", "spec/progressDeadlineSeconds", 600)),
     (rules.a_drain_of_nodes_leaves_somebody, put("PodDisruptionBudget", "yidan-worker", "spec/maxUnavailable", 2)),
@@ -199,6 +199,16 @@ BROKEN: Final[list[tuple[Rule, Change]]] = [
     (
         rules.the_network_is_closed_but_for_what_is_needed,
         put("NetworkPolicy", "yidan-prometheus", "spec/ingress/0/ports/0/port", 8080),
+    ),
+    (
+        rules.the_network_is_closed_but_for_what_is_needed,
+        put("NetworkPolicy", "yidan-prometheus", "spec/ingress/0/ports/1/port", 9465),
+    ),
+    (rules.ports_are_those_that_are_served, put("Deployment", "yidan-operate", f"{MAIN}/ports/0/containerPort", 9465)),
+    (rules.ports_are_those_that_are_served, put("Deployment", "yidan-operate", f"{MAIN}/ports/1/containerPort", 9466)),
+    (
+        rules.jobs_are_those_that_alerts_ask_for,
+        put("ServiceMonitor", "yidan-operate", "spec/endpoints/0/port", "pages"),
     ),
     (
         rules.the_network_is_closed_but_for_what_is_needed,

@@ -3,9 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from workers.operations.pages import Page
-from workers.operations.payments import Payments
-from workers.operations.views import Views
 from workers.settings import PREFIX, Settings
 
 Resource = dict[str, Any]
@@ -32,10 +29,14 @@ NEVER_PLAIN: Final = {f"{PREFIX}{name.upper()}" for name in Settings.model_field
 
 SERVED: Final[dict[str, tuple[str | int, set[str]]]] = {
     "worker": ("http_port", {"/healthz", "/readyz", "/metrics"}),
-    "operate": ("operate_http_port", {*Page(Views(1), Payments(1), list).paths(), "/metrics"}),
+    "operate": ("operate_metrics_port", {"/healthz", "/readyz", "/metrics"}),
     "watch": (9100, {"/", "/metrics"}),
 }
-"""The port of each component, by its setting, and the paths that it answers. A test asks the worker for its own."""
+"""The port of each component's health and figures, by its setting, and the paths that it answers. A test asks the
+worker for its own."""
+
+PAGES: Final = {"operate": "operate_http_port"}
+"""Ports of pages that name persons: they stand beside the others and nobody is let in to them."""
 
 
 def of_kind(resources: Resources, *kinds: str) -> Iterator[Resource]:
@@ -89,8 +90,11 @@ def selected(resources: Resources, selector: Resource) -> list[Resource]:
 def port_of(resources: Resources, name: str) -> int:
     """Where a component listens, by its settings."""
     port = SERVED[name][0]
-    if isinstance(port, int):
-        return port
+    return port if isinstance(port, int) else told_port(resources, port)
+
+
+def told_port(resources: Resources, port: str) -> int:
+    """What a setting of a port comes to."""
     return int(settings(resources).get(f"{PREFIX}{port.upper()}", Settings.model_fields[port].default))
 
 

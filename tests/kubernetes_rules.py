@@ -17,6 +17,7 @@ from tests.kubernetes_resources import (
     CERTIFICATES,
     MADE_APART,
     NEVER_PLAIN,
+    PAGES,
     SECRETS,
     SECRETS_DIR,
     SERVED,
@@ -32,9 +33,19 @@ from tests.kubernetes_resources import (
     selected,
     settings,
     templates,
+    told_port,
 )
 from workers.operations.operate import RESTORE_SECONDS_MAX
 from workers.settings import PREFIX, Settings
+
+LISTENS_SECONDS: Final = 30
+"""To its health's first answer: Python starts and reads its packs, on a busy node."""
+
+READY_SECONDS: Final = {
+    "worker": 3_600,
+    "operate": RESTORE_SECONDS_MAX + Settings.model_fields["start_timeout_s"].default,
+}
+"""What it may take until it is ready, where everything is read from its beginning."""
 
 Rule = Callable[[Resources], Iterator[str]]
 
@@ -118,7 +129,8 @@ def ports_are_those_that_are_served(resources: Resources) -> Iterator[str]:
         yield "the programs listen where no probe comes"
     for resource, container in containers(resources):
         for port in container.get("ports", ()):
-            if port["containerPort"] != port_of(resources, component(resource)):
+            served = {"pages": told_port(resources, PAGES[component(resource)])} if component(resource) in PAGES else {}
+            if port["containerPort"] != served.get(port["name"], port_of(resources, component(resource))):
                 yield f"{named(resource)}: nothing listens on {port['containerPort']}"
     for service in of_kind(resources, "Service"):
         found = selected(resources, service["spec"]["selector"])
@@ -145,8 +157,8 @@ def probes_ask_what_is_answered(resources: Resources) -> Iterator[str]:
         for kind, asked in probes.items():
             if asked["path"] not in SERVED[component(resource)][1]:
                 yield f"{named(resource)}: {kind} asks {asked['path']}, which nobody answers"
-            if asked["port"] not in {port["name"] for port in container.get("ports", ())}:
-                yield f"{named(resource)}: {kind} asks a port without a name"
+            if asked["port"] not in {port["name"] for port in container.get("ports", ())} - {"pages"}:
+                yield f"{named(resource)}: {kind} asks a port without a name, or one that names persons"
         if component(resource) in ("worker", "operate") and (
             probes["livenessProbe"]["path"] != "/healthz" or probes["readinessProbe"]["path"] != "/readyz"
         ):
@@ -163,15 +175,10 @@ def nothing_is_killed_too_early(resources: Resources) -> Iterator[str]:
             yield f"{named(resource)}: killed before it has drained"
         probe = pod["spec"]["containers"][0].get("startupProbe", {"periodSeconds": 0, "failureThreshold": 0})
         patience = probe["periodSeconds"] * probe["failureThreshold"]
-        needed = (
-            RESTORE_SECONDS_MAX + Settings.model_fields["start_timeout_s"].default
-            if component(resource) == "operate"
-            else 30
-        )
-        if patience < needed:
-            yield f"{named(resource)}: killed after {patience} s of its start, which may take {needed:.0f}"
-        if resource["spec"]["progressDeadlineSeconds"] <= patience:
-            yield f"{named(resource)}: its roll-out has failed before it has started"
+        if patience < LISTENS_SECONDS:
+            yield f"{named(resource)}: killed after {patience} s of its start, which may take {LISTENS_SECONDS}"
+        if resource["spec"]["progressDeadlineSeconds"] < READY_SECONDS[component(resource)]:
+            yield f"{named(resource)}: its roll-out has failed before it is ready"
 
 
 # ── how many, and where ───────────────────────────────────────────────────────────────────────────────────────
@@ -344,7 +351,7 @@ def jobs_are_those_that_alerts_ask_for(resources: Resources) -> Iterator[str]:
             yield f"{named(monitor)}: finds {len(found)} Services"
             continue
         for endpoint in monitor["spec"]["endpoints"]:
-            if endpoint["port"] not in {port["name"] for port in found[0]["spec"]["ports"]}:
+            if endpoint["port"] not in {port["name"] for port in found[0]["spec"]["ports"]} - {"pages"}:
                 yield f"{named(monitor)}: {named(found[0])} has no port {endpoint['port']}"
             if endpoint["path"] not in SERVED[component(found[0])][1]:
                 yield f"{named(monitor)}: nobody answers {endpoint['path']}"

@@ -21,7 +21,7 @@ RINGS = {
     "workers.kafka": ("contracts", "workers.settlement", "workers.settings"),
     "workers.operations": (
         *("contracts", "workers.settlement", "workers.kafka", "workers.settings", "workers.logs", "workers.exits"),
-        *("workers.metrics", "workers.running"),
+        *("workers.metrics", "workers.running", "workers.http"),
     ),
     "workers.desk": (
         *("contracts", "workers.adjudication", "workers.settlement", "workers.kafka", "workers.settings"),

@@ -137,7 +137,7 @@ def test_the_dockerfile_ships_what_was_locked_and_nothing_that_builds():
         ('ENTRYPOINT ["yidan"]', "ENTRYPOINT yidan"),
         ('CMD ["work"]', "CMD work"),
         ("HEALTHCHECK", "LABEL"),
-        ("EXPOSE 9464 9465", "EXPOSE 8080"),
+        ("EXPOSE 9464 9465 9466", "EXPOSE 8080"),
         ("COPY --from=build /opt/yidan /opt/yidan", "COPY workers /opt/yidan"),
         ("COPY contracts contracts", "ADD contracts contracts"),
         ("RUN pip uninstall", "RUN apt-get update && pip uninstall"),
@@ -169,7 +169,7 @@ def test_the_workers_accept_the_settings_that_they_are_given(name, monkeypatch, 
     assert settings.model_fields_set == {key.removeprefix("YIDAN_").lower() for key in given}
     assert sum(bool(re.fullmatch(r"kafka-\d", other)) for other in SERVICES) >= settings.replication_factor
     assert str(settings.http_port) in SERVICES["worker"]["healthcheck"]["test"][-1]
-    assert str(settings.operate_http_port) in SERVICES["operate"]["healthcheck"]["test"][-1]
+    assert str(settings.operate_metrics_port) in SERVICES["operate"]["healthcheck"]["test"][-1]
 
 
 # ── who looks ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -181,10 +181,10 @@ def test_prometheus_finds_every_replica_of_the_worker():
     assert str(found["port"]) == SERVICES["worker"]["environment"]["YIDAN_HTTP_PORT"]
 
 
-def test_prometheus_finds_operate_where_it_listens():
+def test_prometheus_finds_the_figures_of_operate_and_not_its_pages():
     (found,) = JOBS["yidan-operate"]["dns_sd_configs"]
     assert set(found["names"]) <= set(SERVICES)
-    assert found["port"] == Settings.model_fields["operate_http_port"].default
+    assert found["port"] == Settings.model_fields["operate_metrics_port"].default
 
 
 def test_prometheus_reads_the_rules_and_asks_every_exporter_and_nobody_else():

@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     operate_group: Annotated[str, Field(min_length=1, max_length=249)] = "yidan-operate"
     """The group of `yidan operate`; its offsets decide nothing, the views know where they are."""
     operate_http_port: Annotated[int, Field(ge=0, le=65_535)] = 9_465
+    """Its pages, which name persons."""
+    operate_metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9_466
+    """Its health and metrics, which name nobody: whoever scrapes needs no way to the pages."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tracing: bool = False
     """Send a span for every record settled, to where OpenTelemetry's own variables (`OTEL_…`) say."""

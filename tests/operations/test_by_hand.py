@@ -90,7 +90,7 @@ def page() -> Page:
     views = Views(P)
     for offset, (payout, at) in enumerate(made_of(EVENTS, PackSet([load_pack(texts)]))):
         views.take(partition_of(payout["psn_no"].encode(), P), offset, payout, at)
-    return Page(views, Payments(P), list)
+    return Page(views, Payments(P), lambda: None)
 
 
 def asked(page: Page, path: str, **query: str) -> Any:

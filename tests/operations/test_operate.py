@@ -104,10 +104,10 @@ async def read(servers: Rig, topic: str) -> list[tuple[bytes, Any]]:
     return found
 
 
-async def put(servers: Rig, topic: str, key: str, message: Any) -> None:
+async def put(servers: Rig, topic: str, key: str, message: Any, partition: int = 0) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=servers.stack.kafka)
     await producer.start()
-    await producer.send_and_wait(topic, json.dumps(message).encode(), key=key.encode(), partition=0)
+    await producer.send_and_wait(topic, json.dumps(message).encode(), key=key.encode(), partition=partition)
     await producer.stop()
 
 

@@ -20,11 +20,11 @@ def until(path: str) -> dict[str, Any]:
     return {"until": "2021-12-31"} if path == "/owed" else {}
 
 
-def asked(path: str, troubles: tuple[str, ...] = (), **query: str) -> tuple[int, Any]:
+def asked(path: str, level_at: float | None = None, **query: str) -> tuple[int, Any]:
     views = Views(1)
     for offset, (payout, at) in enumerate(STORY):
         views.take(0, offset, payout, at)
-    status, body = Page(views, Payments(1), lambda: list(troubles)).paths()[path](query)
+    status, body = Page(views, Payments(1), lambda: level_at).paths()[path](query)
     return status, json.loads(body)
 
 
@@ -103,9 +103,11 @@ def test_a_parameter_that_cannot_be_is_refused_with_how_to_write_it(path, query)
     assert body["write"]
 
 
-def test_readiness_says_what_is_missing():
-    assert asked("/readyz") == (200, {"ok": True, "troubles": []})
-    assert asked("/readyz", ("draining",))[0] == 503
+@pytest.mark.parametrize("path", ["/statistics", "/clearing", "/corrections", "/owed", "/payments", "/reconciliations"])
+def test_every_page_says_until_when_it_is_complete_and_that_it_is_not(path):
+    _, body = asked(path, level_at=1_640_911_530.7, **until(path))
+    assert body["complete_until"] == "2021-12-31T08:45:30+08:00"
+    assert asked(path, **until(path))[1]["complete_until"] is None
 
 
 def test_only_corrections_name_persons():

@@ -69,7 +69,7 @@ class Log:
 
 
 def asked(path: str, *events: dict[str, Any], views: Views = VIEWS, **query: str) -> Any:
-    status, body = Page(views, Log(*events).read(), list).paths()[path](query)
+    status, body = Page(views, Log(*events).read(), lambda: None).paths()[path](query)
     assert status == 200, body
     return json.loads(body)
 

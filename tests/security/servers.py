@@ -86,6 +86,7 @@ class Secured:
             "min_insync": 1,
             "http_port": 0,
             "operate_http_port": 0,
+            "operate_metrics_port": 0,
             "session_timeout_s": 6.0,
             "start_timeout_s": 4.0,
             "kafka_request_timeout_s": 5.0,

@@ -41,6 +41,7 @@ async def rig(**changes: Any) -> AsyncIterator["Rig"]:
             "min_insync": 1,
             "http_port": 0,
             "operate_http_port": 0,
+            "operate_metrics_port": 0,
             "journal_from_start": embedded,
             "discharges_batch_max": 50,
             "session_timeout_s": 6.0,
@@ -264,6 +265,9 @@ class Process:
         self._reading: asyncio.Task[None] | None = None
         self.lines: list[str] = []
         self.address = ""
+        """Where health and metrics are."""
+        self.pages = ""
+        """Where `yidan operate` shows what names persons."""
 
     async def start(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
@@ -281,8 +285,11 @@ class Process:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self.lines.append(line.decode())
-            if found := re.search(r'"address":"(http[^"]*)"', self.lines[-1]):
-                self.address = found[1]
+            if found := re.search(r'"address":"(http[^"]*)","event":"(listening|pages listen)"', self.lines[-1]):
+                if found[2] == "listening":
+                    self.address = found[1]
+                else:
+                    self.pages = found[1]
 
     def said(self, words: str) -> list[dict[str, Any]]:
         """Log lines whose event is these words."""
@@ -311,8 +318,10 @@ class Process:
             await asyncio.sleep(0.05)
 
     async def get(self, path: str) -> tuple[int, str]:
-        await self.until(lambda: self.address, "an address")
-        async with ClientSession() as session, session.get(self.address + path) as answer:
+        """What is answered: on the port of health and metrics where that is its path, else on that of the pages."""
+        own = path in ("/healthz", "/readyz", "/metrics")
+        await self.until(lambda: self.address if own else self.pages, "an address")
+        async with ClientSession() as session, session.get((self.address if own else self.pages) + path) as answer:
             return answer.status, await answer.text()
 
     async def metric(self, name: str, **labels: str) -> float:

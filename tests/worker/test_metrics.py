@@ -40,7 +40,7 @@ from workers.settlement.watched import Operation
 
 COMMANDS = {
     *("yidan_audit_drift", "yidan_audit_timestamp_seconds"),
-    *("yidan_operate_position", "yidan_spent_yuan", "yidan_statements", "yidan_claims"),
+    *("yidan_operate_position", "yidan_operate_behind_seconds", "yidan_spent_yuan", "yidan_statements", "yidan_claims"),
     *("yidan_open_yuan", "yidan_paid_out_yuan", "yidan_payments_refused"),
 }
 """Of the table, but not a worker's."""

@@ -68,6 +68,10 @@ class ViewsLog:
             ends = await self._consumer.end_offsets(logs)
         return {(log.topic, log.partition): end for log, end in ends.items()}
 
+    async def ends_of(self, topic: str) -> dict[int, int]:
+        """Where each partition of one topic ends as of now."""
+        return {partition: end for (_, partition), end in (await self.ends((topic,))).items()}
+
     def unread(self, ends: dict[tuple[str, int], int]) -> bool:
         """Whether something before these ends has not been given out yet."""
         return any(self._read.get(log, 0) < end for log, end in ends.items())

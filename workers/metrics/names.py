@@ -163,6 +163,9 @@ AUDIT_AT: Final = Name("gauge", "audit_timestamp_seconds", "When the last whole 
 OPERATE_POSITION: Final = Name(
     "gauge", "operate_position", "The payout that the views take next, by partition.", ("partition",)
 )
+OPERATE_BEHIND: Final = Name(
+    "gauge", "operate_behind_seconds", "How long ago the views last held everything that had been paid."
+)
 
 # ── clearing: what the views hold and have said ───────────────────────────────────────────────────────────────
 

@@ -6,7 +6,17 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 
 from contracts.money import Fen
 from workers.metrics.bound import Bound, counter, gauge
-from workers.metrics.names import BUILD, CLAIMS, OPEN, OPERATE_POSITION, PAID_OUT, PAYMENTS_REFUSED, SPENT, STATEMENTS
+from workers.metrics.names import (
+    BUILD,
+    CLAIMS,
+    OPEN,
+    OPERATE_BEHIND,
+    OPERATE_POSITION,
+    PAID_OUT,
+    PAYMENTS_REFUSED,
+    SPENT,
+    STATEMENTS,
+)
 from workers.metrics.words import ClaimResult, OpenAge, StatementKind
 
 
@@ -17,6 +27,7 @@ class OperateMetrics:
         self.registry = CollectorRegistry()
         gauge(BUILD, self.registry).labels(version).set(1)
         self._position = gauge(OPERATE_POSITION, self.registry)
+        self._behind = gauge(OPERATE_BEHIND, self.registry)
         self._spent = gauge(SPENT, self.registry)
         self._open = gauge(OPEN, self.registry)
         self._paid_out = gauge(PAID_OUT, self.registry)
@@ -33,6 +44,10 @@ class OperateMetrics:
     def answered(self, result: ClaimResult) -> None:
         """Counts a claim that has been answered."""
         self._claims[(result,)].inc()
+
+    def behind(self, seconds: float) -> None:
+        """Shows how long ago the views last held everything."""
+        self._behind.set(seconds)
 
     def owing(
         self,

@@ -6,69 +6,48 @@ from typing import Any, Final
 import orjson
 
 from contracts.reconciliation import Result
-from contracts.topics import PAYOUTS, RECONCILIATIONS
-from workers.kafka.ahead import Ahead
+from contracts.topics import RECONCILIATIONS
 from workers.kafka.views_log import ViewsLog
 from workers.logs import get_log
 from workers.metrics.operate import OperateMetrics
 from workers.metrics.words import ClaimResult
+from workers.operations.level import Level
 from workers.operations.reconcile import answer
 from workers.operations.views import Views
-from workers.settings import Settings
 
 CAUGHT_UP_SECONDS: Final = 20.0
 """How long a claim waits for what was settled before it came. Claims behind it wait as long."""
-
-LOOK_SECONDS: Final = 0.2
 
 
 class Claims:
     """Answers claims, in their partition and under their key."""
 
-    def __init__(self, settings: Settings, views: Views, log: ViewsLog, metrics: OperateMetrics) -> None:
+    def __init__(self, views: Views, level: Level, log: ViewsLog, metrics: OperateMetrics) -> None:
         self._views = views
+        self._level = level
         self._log = log
         self._metrics = metrics
-        self._ahead = Ahead(settings, PAYOUTS)
         self._say = get_log()
 
-    async def start(self) -> None:
-        """Connects."""
-        await self._ahead.start()
-
-    async def stop(self) -> None:
-        """Lets go."""
-        await self._ahead.stop()
-
-    async def answer(self, partition: int, key: bytes, claim: bytes) -> None:
+    async def answer(self, partition: int, offset: int, key: bytes, claim: bytes) -> None:
         """Answers a claim on the topic. Nothing is remembered of a try that failed: it is made again as a whole."""
-        answered = orjson.dumps(answer(self._views, claim, behind=not await self._caught_up()))
+        answered = orjson.dumps(answer(self._views, claim, behind=not await self._caught_up(partition, offset)))
         await self._log.write(RECONCILIATIONS, partition, [(key, answered)])
         self._metrics.answered(_result(orjson.loads(answered)))
         self._say.info("claim answered", partition=partition)
 
-    async def _caught_up(self) -> bool:
-        """Whether the views hold every payout that was committed when this was asked.
+    async def _caught_up(self, partition: int, offset: int) -> bool:
+        """Whether the views hold every payout that was committed when the claim came.
 
         After a pause, and while they are derived again, they do not; every row would be called missing here, and what
         a hospital does then it does to settlements that are in order.
         """
-        ends = await self._ahead.ends()
-        clock = asyncio.get_running_loop()
-        deadline = clock.time() + CAUGHT_UP_SECONDS
-        while spans := self._short_of(ends):
-            unread = await self._ahead.unread(spans)
-            if not unread:
-                return True
-            if clock.time() > deadline:
-                return False
-            ends = {partition: ends[partition] for partition in unread}
-            await asyncio.sleep(LOOK_SECONDS)
+        try:
+            async with asyncio.timeout(CAUGHT_UP_SECONDS):
+                await self._level.covers(partition, offset)
+        except TimeoutError:
+            return False
         return True
-
-    def _short_of(self, ends: dict[int, int]) -> dict[int, tuple[int, int]]:
-        positions = self._views.positions()
-        return {p: (positions[p], end) for p, end in ends.items() if positions[p] < end}
 
 
 def _result(said: dict[str, Any]) -> ClaimResult:

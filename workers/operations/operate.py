@@ -11,35 +11,37 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
-from contracts.money import Fen
-from contracts.reconciliation import parse_signed
 from contracts.topics import CLEARING, CLEARING_PAYMENTS, DERIVED, PAYOUTS, RECONCILIATIONS, TOPICS, VIEWS
 from workers.exits import Exit
+from workers.http import HealthPage
+from workers.kafka.ahead import Ahead
 from workers.kafka.refusal import BrokerRefuses
 from workers.kafka.topics import partition_counts
 from workers.kafka.views_log import ViewsLog
 from workers.logs import configure_logs, get_log, told
 from workers.metrics.operate import OperateMetrics
 from workers.operations.claims import Claims
+from workers.operations.level import Level
 from workers.operations.owed import accounts, open_by_age, paid_out
 from workers.operations.pages import Page
-from workers.operations.parts import CHINA, YEARS, Key
+from workers.operations.parts import CHINA, YEARS
 from workers.operations.parts import CLEARING as CLEARING_PARTS
 from workers.operations.payments import Payments
+from workers.operations.publishing import Publishing
 from workers.operations.reconcile import answer_in
-from workers.operations.statements import spent_by_fund, statement
+from workers.operations.statements import spent_by_fund
 from workers.operations.stream import address, build
 from workers.operations.views import Views
 from workers.running import running_version
 from workers.settings import Settings
 from workers.settlement.records import Incoming
-from workers.settlement.validate import partition_of
 
 FLUSH_SECONDS: Final = 0.5
 """How far the log may be behind the views; a process that takes over does so much again."""
@@ -48,6 +50,7 @@ PUBLISH_SECONDS: Final = 2.0
 """A statement that goes on changing gets a revision this often."""
 
 LOOK_SECONDS: Final = 0.05
+LEVEL_SECONDS: Final = 0.5
 AGAIN_SECONDS: Final = 1.0
 RESTORE_SECONDS_MAX: Final = 3_600.0
 
@@ -86,25 +89,35 @@ class Operations:
         self._say = get_log()
         self._views = Views(settings.partitions)
         self._payments = Payments(settings.partitions)
-        self._page = Page(self._views, self._payments, self._troubles)
-        self._metrics = OperateMetrics(running_version())
         self._log = ViewsLog(settings, READ)
-        self._claims = Claims(settings, self._views, self._log, self._metrics)
+        self._ahead = Ahead(settings, PAYOUTS)
+        requests = partial(self._log.ends_of, RECONCILIATIONS)
+        self._level = Level(self._ahead, self._views.positions, requests, time.time)
+        self._page = Page(self._views, self._payments, lambda: self._level.at)
+        self._publishing = Publishing(self._views, settings.partitions)
+        self._metrics = OperateMetrics(running_version())
+        self._claims = Claims(self._views, self._level, self._log, self._metrics)
+        self._health = HealthPage(
+            settings.http_host,
+            settings.operate_metrics_port,
+            alive=self._alive,
+            ready=self._troubles,
+            metrics=self._metrics_page,
+        )
         self._owned: set[int] = set()
         self._assigned_once = False
-        self._published: dict[str, dict[str, Any]] = {}
         self._own_epochs: dict[int, int] = {}
-        self._dues: dict[Key, Fen] = {}
         self._ending: MustEnd | None = None
         self._flushing = asyncio.Lock()
         self._app: Any = None
 
     async def run(self, *, rebuild: bool) -> Exit:
         """Starts, goes round until told to stop, lets go."""
-        reading: asyncio.Task[None] | None = None
+        beside: list[asyncio.Task[None]] = []
         try:
+            self._say.info("listening", address=await self._on_port("YIDAN_OPERATE_METRICS_PORT", self._health.start))
             await self._start()
-            reading = asyncio.create_task(self._read_on())
+            beside.append(asyncio.create_task(self._read_on()))
             await self._until_read()
             if rebuild:
                 await self._begin_again()
@@ -118,13 +131,10 @@ class Operations:
                 assigned=self._assigned,
                 revoked=self._revoked,
                 failed=self._failed,
-                metrics=self._metrics_page,
             )
-            try:
-                await self._app.start()
-            except OSError as error:
-                raise MustEnd(Exit.CONFIGURATION, f"YIDAN_OPERATE_HTTP_PORT: {error}") from error
-            self._say.info("listening", address=address(self._app))
+            await self._on_port("YIDAN_OPERATE_HTTP_PORT", self._app.start)
+            self._say.info("pages listen", address=address(self._app))
+            beside.append(asyncio.create_task(self._keep_level()))
             await self._go_round()
         except MustEnd as end:
             self._say.error("operations end", exit_code=end.code, detail=str(end))
@@ -133,17 +143,23 @@ class Operations:
             self._say.error("operations failed", exit_code=Exit.CHECK_FAILED, **told(error))
             return Exit.CHECK_FAILED
         finally:
-            await self._let_go(reading)
+            await self._let_go(beside)
         return Exit.OK
 
     # ── start and end ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _on_port(self, setting: str, start: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            return await start()
+        except OSError as error:
+            raise MustEnd(Exit.CONFIGURATION, f"{setting}: {error}") from error
 
     async def _start(self) -> None:
         self._say.info("operations start", settings=self._settings.shown())
         deadline = time.monotonic() + self._settings.start_timeout_s
         await self._reached("the topics", deadline, self._check_partitions)
         await self._reached("the views' log", deadline, self._log.start)
-        await self._reached("the payouts", deadline, self._claims.start)
+        await self._reached("the payouts", deadline, self._ahead.start)
 
     async def _reached(self, what: str, deadline: float, reach: Callable[[], Awaitable[None]]) -> None:
         while not self._stop.is_set():
@@ -170,7 +186,7 @@ class Operations:
             if found != wanted:
                 raise MustEnd(Exit.CONFIGURATION, f"{topic}: {found} partitions, must be {wanted}")
 
-    async def _let_go(self, reading: asyncio.Task[None] | None) -> None:
+    async def _let_go(self, beside: Sequence[asyncio.Task[None]]) -> None:
         """Leaves the group, writes what is not written yet, closes."""
         try:
             async with asyncio.timeout(self._settings.drain_timeout_s):
@@ -181,10 +197,10 @@ class Operations:
                         await self._flush(set(range(self._settings.partitions)))
         except TimeoutError:
             self._say.warning("let go only in part; whoever is next does the rest again")
-        if reading is not None:
-            reading.cancel()
-        await self._claims.stop()
-        await self._log.stop()
+        for task in beside:
+            task.cancel()
+        for held in (self._log, self._ahead, self._health):
+            await held.stop()
         self._say.info("operations ended")
 
     # ── the log ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -209,8 +225,7 @@ class Operations:
             if epoch is not None and self._views.partitions[record.partition].epoch != epoch:
                 self._end(Exit.CHECK_FAILED, "the views are being rebuilt by another process: start again")
         elif record.topic == CLEARING:
-            said = orjson.loads(record.value)
-            self._published[said["statement_id"]] = said
+            self._publishing.heard(record.value)
         elif (said := answer_in(record.value)) is not None:
             self._page.answered(said)
         return None
@@ -273,13 +288,21 @@ class Operations:
         if offset >= self._views.partitions[partition].position:
             self._views.take(partition, offset, orjson.loads(value), at)
 
-    async def _take_claim(self, partition: int, key: bytes | None, value: bytes) -> None:
-        """Answers a request, in its partition and under its key; what is an answer itself is left alone."""
+    async def _take_claim(self, partition: int, offset: int, key: bytes | None, value: bytes) -> None:
+        """Answers a request; what is an answer itself is left alone."""
         if answer_in(value) is None:
             answered = False
             while not answered:
-                answered = await self._tried(self._claims.answer(partition, key or b"", value))
+                answered = await self._tried(self._claims.answer(partition, offset, key or b"", value))
                 await asyncio.sleep(0 if answered else AGAIN_SECONDS)
+
+    # ── how far the views are ─────────────────────────────────────────────────────────────────────────────────
+
+    async def _keep_level(self) -> None:
+        """Knows up to when the views hold everything, again and again."""
+        while True:
+            await self._tried(self._level.reach())
+            await asyncio.sleep(LEVEL_SECONDS)
 
     # ── the loop ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -313,23 +336,8 @@ class Operations:
         return True
 
     async def _publish(self) -> None:
-        """Writes the statements that have changed and whose home is one of our partitions.
-
-        The number of lines is the revision, so two processes that know equally much say the same. One that knows less
-        than was said before says nothing.
-        """
-        touched, self._views.touched = self._views.touched, set()
-        news = [found for key in sorted(touched) if (found := self._news(key)) is not None]
-        try:
-            for home in sorted(self._owned):
-                said = [each for each in news if self._home(each) == home]
-                records = [(each["statement_id"].encode(), orjson.dumps(each)) for each in said]
-                await self._log.write(CLEARING, home, records)
-                self._published.update((each["statement_id"], each) for each in said)
-                self._metrics.written(each["type"] for each in said)
-        except BaseException:
-            self._views.touched |= touched
-            raise
+        said = await self._publishing.publish(self._owned, partial(self._log.write, CLEARING))
+        self._metrics.written(each["type"] for each in said)
 
     async def _refuse(self) -> None:
         """Says which records about payments count for nothing, in the partitions that are ours."""
@@ -341,24 +349,10 @@ class Operations:
     def _metrics_page(self) -> bytes:
         """What `/metrics` answers. What is owed is that of the statements as they were last looked at."""
         today = datetime.now(CHINA).date().isoformat()
-        found = accounts(self._dues, self._payments, today)
+        found = accounts(self._publishing.dues, self._payments, today)
         self._metrics.owing(open_by_age(found, today), paid_out(found), len(self._payments.refused))
+        self._metrics.behind(self._level.behind_seconds())
         return self._metrics.page(self._views.positions(), spent_by_fund(self._views))
-
-    def _news(self, key: Key) -> dict[str, Any] | None:
-        """The statement that a part belongs to, if it is ours to say and has not been said."""
-        found: Any = statement(self._views, key)
-        if key[0] == CLEARING_PARTS:
-            self._dues[key] = 0 if found is None else parse_signed(found["fund_appy_sum"])
-        if found is None or self._home(found) not in self._owned:
-            return None
-        said = self._published.get(found["statement_id"])
-        if found == said or (said is not None and found["revision"] < said["revision"]):
-            return None
-        return dict(found)
-
-    def _home(self, said: dict[str, Any]) -> int:
-        return partition_of(said["statement_id"].encode(), self._settings.partitions)
 
     # ── troubles ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -369,11 +363,17 @@ class Operations:
     def _end(self, code: Exit, why: str) -> None:
         self._ending = self._ending or MustEnd(code, why)
 
-    def _troubles(self) -> list[str]:
+    async def _alive(self) -> list[str]:
+        """Nothing that a start anew would mend: what cannot go on ends by itself."""
+        return []
+
+    async def _troubles(self) -> list[str]:
         """Why this process should not be asked yet."""
         troubles = ["draining"] if self._stop.is_set() else []
         if not self._assigned_once:
             troubles.append("the group has not assigned partitions yet")
+        elif self._level.at is None:
+            troubles.append("the views do not hold yet what has been paid")
         return troubles
 
 

@@ -3,12 +3,13 @@
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 import orjson
 
 from workers.operations.owed import owed, owed_by_insurers, paid_rows, statements_paid
+from workers.operations.parts import CHINA
 from workers.operations.payments import Payments
 from workers.operations.statements import spent
 from workers.operations.statistics import corrections, statistics
@@ -40,10 +41,10 @@ _ANSWERS: Final = ("msgid", "fixmedins_code", "stmt_rslt")
 class Page:
     """The paths of the page. It reads; nothing here changes anything."""
 
-    def __init__(self, views: Views, payments: Payments, troubles: Callable[[], list[str]]) -> None:
+    def __init__(self, views: Views, payments: Payments, level_at: Callable[[], float | None]) -> None:
         self._views = views
         self._payments = payments
-        self._troubles = troubles
+        self._level_at = level_at
         self._answers: deque[dict[str, Any]] = deque(maxlen=ANSWERS_KEPT)
 
     def paths(self) -> dict[str, Callable[[Query], Answered]]:
@@ -58,17 +59,11 @@ class Page:
             "/owed": _knowing(self._owed, "until", *_OWED, *_OWED_BY_INSURERS),
             "/payments": _knowing(self._paid, *_PAYMENTS),
             "/reconciliations": _knowing(self._reconciliations, *_ANSWERS),
-            "/healthz": lambda _: _json({"ok": True, "troubles": []}),
-            "/readyz": self._ready,
         }
 
     def answered(self, answer: dict[str, Any]) -> None:
         """Remembers an answer to a hospital, to be shown."""
         self._answers.append(answer)
-
-    def _ready(self, _: Query) -> Answered:
-        troubles = self._troubles()
-        return _json({"ok": not troubles, "troubles": troubles}, 503 if troubles else 200)
 
     def _statistics(self, query: Query) -> Answered:
         by, day = query.get("by", "day"), query.get("day", "")
@@ -127,9 +122,15 @@ class Page:
     def _shown(self, name: str, rows: Any) -> Answered:
         return _json({name: rows, **self._seen()})
 
-    def _seen(self) -> dict[str, list[int]]:
-        """What the answer rests on: the next payout and the next word about a payment, by partition."""
-        return {"seen": self._views.positions(), "payments_seen": self._payments.positions}
+    def _seen(self) -> dict[str, Any]:
+        """What the answer rests on: the next payout and the next word about a payment, by partition.
+
+        `complete_until` is a moment up to which everything that was paid is in it; null while views are derived anew,
+        when sums are parts of sums.
+        """
+        at = self._level_at()
+        until = None if at is None else datetime.fromtimestamp(at, CHINA).isoformat(timespec="seconds")
+        return {"complete_until": until, "seen": self._views.positions(), "payments_seen": self._payments.positions}
 
 
 def _knowing(answered: Callable[[Query], Answered], *names: str) -> Callable[[Query], Answered]:

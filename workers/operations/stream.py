@@ -1,12 +1,14 @@
 """The only place that knows faust: a group that reads committed payouts and requests, and a page for desks.
 
-Three traps of faust are stepped around here:
+Four traps of faust are stepped around here:
 
 - Its consumer reads uncommitted records unless it is told `exactly_once`, which crashes or duplicates on a rebalance.
   `CommittedConsumer` sets the isolation level itself.
 - It idles for ever where a topic has another number of partitions than it declared. Nothing is declared here, and
   `operate` has counted the partitions before.
 - The group's offsets say what was read, not what the views hold. Positions come from the views.
+- It acknowledges a record whose agent was cancelled in the middle of it, or skipped in a rebalance. Requests are
+  committed only as far as they were answered.
 """
 
 import logging
@@ -22,7 +24,6 @@ from workers.kafka.connection import connection
 from workers.operations.pages import Page
 from workers.settings import Settings
 
-METRICS_PAGE: Final = "text/plain; version=0.0.4"
 REQUEST_TIMEOUT_SECONDS: Final = 90.0
 """faust's own: what a seek may take, the wait for a partition's view included."""
 
@@ -30,7 +31,7 @@ Positions = Callable[[int, int, int], Awaitable[int]]
 """Where a partition goes on, once its view has been read to the end; given where its payouts begin and end."""
 
 TakePayout = Callable[[int, int, str, bytes], None]
-TakeClaim = Callable[[int, bytes | None, bytes], Awaitable[None]]
+TakeClaim = Callable[[int, int, bytes | None, bytes], Awaitable[None]]
 Assigned = Callable[[set[int]], Awaitable[None]]
 
 
@@ -52,19 +53,36 @@ class CommittedConsumer(Consumer):
         return thread
 
     async def seek_to_committed(self) -> Mapping[Any, int]:
-        """Seeks the payouts to where the views end, and the requests to the group's offset."""
+        """Seeks the payouts to where the views end, and the requests to the group's offset.
+
+        aiokafka leaves alone what was never committed, also where faust has dropped what was fetched in the meantime:
+        such requests begin at their beginning.
+        """
         positions = dict(await super().seek_to_committed())
-        logs = [log for log in self.assignment() if log.topic == PAYOUTS]
+        logs = [log for log in self.assignment() if log.topic in (PAYOUTS, RECONCILIATIONS)]
         begins, ends = await self.earliest_offsets(*logs), await self.highwaters(*logs)
         where = cast(Operating, self.app).positions
-        found = {log: await where(log.partition, begins[log], ends[log]) for log in logs}
+        found = {
+            log: await where(log.partition, begins[log], ends[log])
+            if log.topic == PAYOUTS
+            else positions.get(log) or begins[log]
+            for log in logs
+        }
         # In the consumer's own thread: a seek from this one would take records away while that one counts them.
         await self.seek_wait(found)
         return {**positions, **found}
 
     async def _commit(self, offsets: Mapping[Any, int]) -> bool:
-        """Commits the requests' offsets. Those of payouts say nothing; a commit in a rebalance costs the seat."""
-        kept = {log: offset for log, offset in offsets.items() if log.topic != PAYOUTS}
+        """Commits the offsets of requests, as far as they were answered.
+
+        Those of payouts say nothing; a commit in a rebalance costs the seat.
+        """
+        answered = cast(Operating, self.app).answered
+        kept = {
+            log: min(offset, answered[log.partition])
+            for log, offset in offsets.items()
+            if log.topic == RECONCILIATIONS and log.partition in answered
+        }
         return await super()._commit(kept) if kept else True
 
 
@@ -78,6 +96,8 @@ class Operating(faust.App):
     """An application that knows where the views go on."""
 
     positions: Positions
+    answered: dict[int, int]
+    """The request that is next to be answered, by partition, since partitions were last assigned."""
 
     def _new_transport(self) -> Any:
         return CommittedTransport(self.conf.broker_consumer, self)
@@ -96,7 +116,6 @@ def build(
     assigned: Assigned,
     revoked: Assigned,
     failed: Callable[[BaseException], None],
-    metrics: Callable[[], bytes],
 ) -> Any:
     """The application: started and stopped by whoever asked for it."""
     logging.getLogger(__name__).setLevel(logging.WARNING)  # faust names its loggers after the modules of subclasses
@@ -122,7 +141,7 @@ def build(
         web_in_thread=False,
         stream_wait_empty=False,
     )
-    app.positions = positions
+    app.positions, app.answered = positions, {}
 
     async def payouts(stream: Any) -> None:
         """Takes payouts in. One that cannot be read is not stepped over: the process ends and says so."""
@@ -135,16 +154,18 @@ def build(
                 return
 
     async def reconciliations(stream: Any) -> None:
-        """Answers requests. faust acknowledges one only when its answer has been."""
+        """Answers requests. One counts as answered when its answer has been written."""
         async for event in stream.events():
             message = event.message
             try:
-                await take_claim(message.partition, message.key, message.value)
+                await take_claim(message.partition, message.offset, message.key, message.value)
             except Exception as error:  # noqa: BLE001 - handed on: it ends the process
                 failed(error)
                 return
+            app.answered[message.partition] = message.offset + 1
 
     async def on_assigned(_: Any, logs: Any, **__: Any) -> None:
+        app.answered.clear()
         await assigned({log.partition for log in logs if log.topic == PAYOUTS})
 
     async def on_revoked(_: Any, logs: Any, **__: Any) -> None:
@@ -156,7 +177,6 @@ def build(
     app.on_partitions_revoked.connect(on_revoked, weak=False)
     for path, answered in page.paths().items():
         _show(app, path, answered)
-    _show(app, "/metrics", lambda _: (200, metrics()), METRICS_PAGE)
     return app
 
 
@@ -173,13 +193,11 @@ def _free_port(host: str) -> int:
         return port
 
 
-def _show(
-    app: Any, path: str, answered: Callable[[Mapping[str, str]], tuple[int, bytes]], kind: str = "application/json"
-) -> None:
+def _show(app: Any, path: str, answered: Callable[[Mapping[str, str]], tuple[int, bytes]]) -> None:
     async def shown(view: Any, request: Any) -> Any:
         """What is asked for."""
         status, body = answered(request.query)
-        return view.bytes(body, content_type=kind, status=status)
+        return view.bytes(body, content_type="application/json", status=status)
 
     app.page(path, name=path)(shown)
 

@@ -224,7 +224,7 @@ CLEARING = Line(
     8,
     (
         rows(
-            10,
+            8,
             "各基金净支出（账面，元）",
             "What each layer has spent on balance, returns and corrections taken in, as the views of `yidan "
             "operate` hold it: the books, not the flow. `/clearing` has it by office, hospital and month.",
@@ -236,7 +236,7 @@ CLEARING = Line(
             runbook="YidanOperateDown",
         ),
         series(
-            5,
+            4,
             "清算单修订（份/秒）",
             "Revisions of clearing statements written to their topic. A statement that goes on changing gets one "
             "every two seconds.",
@@ -254,7 +254,17 @@ CLEARING = Line(
             runbook="YidanOperateDown",
         ),
         series(
-            5,
+            4,
+            "派生视图落后（秒）",
+            "How long ago the views last held everything that had been paid: 1 to 2 s is as it must be. While it grows,"
+            " pages show too little and say so, and claims of hospitals are refused.",
+            [("yidan_operate_behind_seconds{@}", "{{instance}}")],
+            unit="s",
+            limit=600,
+            runbook="YidanViewsBehind",
+        ),
+        series(
+            4,
             "派生视图的进度（张/秒）",
             "Payouts that the views take in, beside those that workers write. Positions count Kafka's markers of "
             "transactions too, so the first lies above the second; they keep step. Settlement does not need the views.",
@@ -263,7 +273,7 @@ CLEARING = Line(
                 ("sum(rate(yidan_payouts_total{@}[$__rate_interval]))", "写出 written"),
             ],
             unit="cps",
-            runbook="YidanOperateDown",
+            runbook="YidanViewsBehind",
         ),
     ),
 )
