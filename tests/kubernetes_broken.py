@@ -204,6 +204,12 @@ BROKEN: Final[list[tuple[Rule, Change]]] = [
         rules.the_network_is_closed_but_for_what_is_needed,
         put("NetworkPolicy", "yidan-prometheus", "spec/ingress/0/ports/1/port", 9465),
     ),
+    (
+        rules.the_network_is_closed_but_for_what_is_needed,
+        put(
+            "NetworkPolicy", "yidan-kafka", "spec/podSelector", {"matchLabels": {"app.kubernetes.io/part-of": "yidan"}}
+        ),
+    ),
     (rules.ports_are_those_that_are_served, put("Deployment", "yidan-operate", f"{MAIN}/ports/0/containerPort", 9465)),
     (rules.ports_are_those_that_are_served, put("Deployment", "yidan-operate", f"{MAIN}/ports/1/containerPort", 9466)),
     (

@@ -22,6 +22,7 @@ SECRETS: Final = {
     "yidan-auditor": LOGIN | STORE,
     "yidan-quarantine": LOGIN,
     "yidan-scaler": LOGIN,
+    "yidan-exporter": frozenset({"passwords.json"}),
 }
 """Every secret and its keys. The runbook shows the same table to whoever makes them."""
 
@@ -31,6 +32,7 @@ SERVED: Final[dict[str, tuple[str | int, set[str]]]] = {
     "worker": ("http_port", {"/healthz", "/readyz", "/metrics"}),
     "operate": ("operate_metrics_port", {"/healthz", "/readyz", "/metrics"}),
     "watch": (9100, {"/", "/metrics"}),
+    "redis-exporter": (9121, {"/health", "/metrics"}),
 }
 """The port of each component's health and figures, by its setting, and the paths that it answers. A test asks the
 worker for its own."""

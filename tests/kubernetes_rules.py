@@ -49,7 +49,7 @@ READY_SECONDS: Final = {
 
 Rule = Callable[[Resources], Iterator[str]]
 
-JOBS: Final = {"yidan", "yidan-operate", "yidan-watch"}
+JOBS: Final = {"yidan", "yidan-operate", "yidan-watch", "yidan-redis"}
 
 
 # ── what the programs are told ────────────────────────────────────────────────────────────────────────────────
@@ -206,7 +206,7 @@ def a_roll_out_takes_nothing_away_and_moves_the_group_twice(resources: Resources
     """All new workers come at once and the old ones go at once; pods of one revision are spread."""
     for resource in of_kind(resources, "Deployment"):
         strategy, pod = resource["spec"]["strategy"], resource["spec"]["template"]["spec"]
-        if component(resource) == "watch":
+        if component(resource) in ("watch", "redis-exporter"):  # nobody waits for them
             continue
         rolling = strategy.get("rollingUpdate", {})
         if rolling.get("maxUnavailable") != 0 or (component(resource) == "worker" and rolling["maxSurge"] != "100%"):
@@ -312,9 +312,10 @@ def the_network_is_closed_but_for_what_is_needed(resources: Resources) -> Iterat
             yield f"{named(resource)}: open where nothing else is said"
         ports = set(_allowed(resources, labels))
         brokers = {int(server.rpartition(":")[2]) for server in settings(resources)["YIDAN_KAFKA_BOOTSTRAP"].split(",")}
-        if not {53, *brokers} <= ports:
+        needed = {53} if component(resource) == "redis-exporter" else {53, *brokers}
+        if not needed <= ports:
             yield f"{named(resource)}: cannot reach names or brokers"
-        if (len(ports - {53, *brokers}) == 1) != (component(resource) in ("worker", "watch")):
+        if (len(ports - needed) == 1) != (component(resource) in ("worker", "watch", "redis-exporter")):
             yield f"{named(resource)}: reaches {sorted(ports)}"
     for policy, rule in (*policies_of(resources, "egress"), *policies_of(resources, "ingress")):
         peers = rule.get("to") or rule.get("from")

@@ -32,7 +32,7 @@ from workers.settlement.validate import partition_of
 PROGRAMS: Final = {"prometheus": "prometheus", "prometheus-redis-exporter": "prometheus-redis-exporter"}
 """Programs that must be here, and the Debian packages that bring them."""
 
-JOBS: Final = ("yidan", "yidan-operate", "yidan-watch", "redis", "prometheus")
+JOBS: Final = ("yidan", "yidan-operate", "yidan-watch", "yidan-redis", "prometheus")
 """Those of ops/prometheus/prometheus.yml that have somebody to ask here: no exporter of Kafka is at hand."""
 
 SCRAPE_SECONDS: Final = 1
@@ -100,7 +100,7 @@ async def observed(folder: Path, seconds: float = 32.0) -> AsyncIterator[Prometh
                 _started(_prometheus(folder), folder / "prometheus", None) as prometheus,
             ):
                 targets.add("prometheus", prometheus.address)
-                targets.add("redis", f"{HOST}:{exporter}")
+                targets.add("yidan-redis", f"{HOST}:{exporter}")
                 targets.add("yidan-watch", watch)
                 began = time.time()
                 await _happens(servers, targets, watched, seconds)
