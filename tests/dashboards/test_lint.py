@@ -125,8 +125,11 @@ def test_panel_units(name):
 @each_dashboard
 def test_money_says_that_it_is_in_yuan(name):
     for panel in panels(name):
-        if any("_yuan" in target["expr"] for target in panel["targets"]):
-            assert "元" in panel["title"] or panel["fieldConfig"]["defaults"]["unit"] == "percentunit", panel["title"]
+        asked = [target["expr"] for target in panel["targets"] if re.search(r"_fen(_total)?\b|_yuan", target["expr"])]
+        if asked and panel["fieldConfig"]["defaults"]["unit"] != "percentunit":
+            assert "元" in panel["title"], panel["title"]
+            for expression in asked:
+                assert re.search(r"/ 100\b|\b36 \*|_yuan", expression), f"{panel['title']}: fen, shown as yuan"
 
 
 @each_dashboard

@@ -77,7 +77,7 @@ async def holds(process: Process, payouts: list[dict[str, Any]], seconds: float 
         await asyncio.sleep(0.2)
     assert found == len(payouts)
     clearing = await page(process, "/clearing")
-    assert round(await process.metric("yidan_spent_yuan") * 100) == moved(payouts)
+    assert await process.metric("yidan_spent_fen") == moved(payouts)
     assert sum(parse_signed(each["fund_appy_sum"]) for each in clearing["statements"]) == moved(payouts, "fixmedins")
     assert sum(parse_signed(each["fund_appy_sum"]) for each in clearing["spent"]) == moved(payouts)
     rows = (await page(process, "/statistics"))["statistics"]

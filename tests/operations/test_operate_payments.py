@@ -82,7 +82,7 @@ async def test_what_is_paid_is_no_longer_owed_whoever_is_killed_and_whatever_is_
     assert shown["unknown"] == []
     await first.until(lambda: first.said("payment refused"), "a refusal")
     assert await first.metric("yidan_payments_refused") == 1
-    assert round(await first.metric("yidan_open_yuan") * 100) >= left
+    assert await first.metric("yidan_open_fen") >= left
     await first.kill()
 
     # What is on the topic ends with markers of transactions: a start must not wait for records behind them.

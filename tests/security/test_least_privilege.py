@@ -1,24 +1,18 @@
 """Every kind of client with the rights that the runbook gives it and no others, on a Kafka and a Redis behind TLS."""
 
 import asyncio
-import contextlib
 import json
-import re
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-import yaml
-from aiohttp import ClientError, ClientSession
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
-    GroupCoordinatorNotAvailableError,
     KafkaError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
@@ -26,23 +20,12 @@ from aiokafka.errors import (
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
-from contracts.topics import (
-    CLEARING,
-    CLEARING_PAYMENTS,
-    DISCHARGES,
-    INPUTS,
-    JOURNAL,
-    PAYOUTS,
-    PERSONS,
-    QUARANTINE,
-    SIGNALS,
-)
+from contracts.topics import CLEARING, CLEARING_PAYMENTS, DISCHARGES, JOURNAL, PAYOUTS, PERSONS, QUARANTINE, SIGNALS
 from tests.security.access import rights
 from tests.security.servers import Secured, password_of, secured, with_servers
 from tests.settlement.rig import Books, settled_at_once, some_county
 from workers.kafka.connection import connection
 from workers.kafka.writer import transactional_id
-from workers.rehearsal.apache import free_port
 
 pytestmark = [
     pytest.mark.integration,
@@ -130,81 +113,6 @@ async def test_a_county_is_settled_with_the_rights_of_this_table_and_no_others(s
                 "finance", "statements", "take-back", "V2", "--why", "cancelled", "--on", "2021-12-31", "--unseen"
             )
         assert await worker.terminate() == 0
-
-
-async def offsets_of_group(admin: AIOKafkaAdminClient, logs: list[TopicPartition]) -> dict[TopicPartition, Any]:
-    """Those of the workers' group; the broker makes its own topic for the first group that is asked for."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                told: dict[TopicPartition, Any] = await admin.list_consumer_group_offsets(
-                    "yidan-settlement", None, logs
-                )
-                return told
-            except GroupCoordinatorNotAvailableError:
-                await asyncio.sleep(0.5)
-
-
-@with_servers
-async def test_what_scales_the_workers_reads_lags_and_no_record(servers: Secured):
-    """What KEDA asks, as the principal that it is given."""
-    options = connection(servers.settings("scaler"))
-    admin, consumer = AIOKafkaAdminClient(**options), AIOKafkaConsumer(**options)
-    await admin.start()
-    await consumer.start()
-    try:
-        logs = [TopicPartition(topic, 0) for topic in INPUTS]
-        assert {topic["topic"] for topic in await admin.describe_topics(list(INPUTS))} == set(INPUTS)
-        assert (await consumer.end_offsets(logs)).keys() == set(logs)
-        assert (await offsets_of_group(admin, logs)).keys() == set(logs)
-        with pytest.raises(GroupAuthorizationFailedError):
-            await admin.list_consumer_group_offsets("payer-finance", partitions=logs)
-    finally:
-        await consumer.stop()
-        await admin.close()
-
-
-@with_servers
-@pytest.mark.skipif(
-    shutil.which("prometheus-redis-exporter") is None, reason="apt-get install prometheus-redis-exporter"
-)
-async def test_an_exporter_tells_how_the_store_is_with_a_password_from_a_file(servers: Secured, tmp_path: Path):
-    """As the cluster starts it, word for word but for addresses and folders."""
-    base = (Path(__file__).parents[2] / "ops/kubernetes/base/exporter.yaml").read_text(encoding="utf-8")
-    (deployment, _) = yaml.safe_load_all(base)
-    (tmp_path / "passwords.json").write_text(
-        json.dumps({f"rediss://{servers.redis}": password_of("exporter")}), encoding="utf-8"
-    )
-    given = " ".join(deployment["spec"]["template"]["spec"]["containers"][0]["args"])
-    for written, here in (
-        ("redis.redis.svc:6379", servers.redis),
-        ("/run/secrets/yidan", str(tmp_path)),
-        ("/etc/yidan/ca/redis.crt", str(servers.authority.certificate)),
-    ):
-        assert written in given
-        given = given.replace(written, here)
-    port = free_port()
-    exporter = await asyncio.create_subprocess_exec(
-        "prometheus-redis-exporter",
-        *given.split(),
-        f"--web.listen-address=127.0.0.1:{port}",
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        page = ""
-        async with asyncio.timeout(20), ClientSession() as session:
-            while "redis_up" not in page:
-                with contextlib.suppress(ClientError):
-                    async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
-                        page = await answer.text()
-                await asyncio.sleep(0.1)
-    finally:
-        exporter.terminate()
-        await exporter.wait()
-    told = {line.partition(" ")[0].partition("{")[0]: line.rpartition(" ")[2] for line in page.splitlines()}
-    assert told["redis_up"] == "1"
-    asked = set(re.findall(r"\bredis_\w+", (Path(__file__).parents[2] / "ops/prometheus/rules/alerts.yml").read_text()))
-    assert asked <= told.keys()
 
 
 @with_servers

@@ -48,8 +48,8 @@ async def test_a_worker_settles_what_it_finds_and_leaves_in_good_order(servers: 
     assert await worker.metric("yidan_refusals_total") == wanted.refused.total()
     assert await worker.metric("yidan_payouts_total") == len(wanted.payouts)
     ways = {"paid": 1, "returned": -1, "top_ups": 1, "clawbacks": -1}
-    paid = sum([sign * await worker.metric(f"yidan_{way}_yuan_total") for way, sign in ways.items()])
-    assert round(paid * 100) == wanted.paid_fen()
+    paid = sum([sign * await worker.metric(f"yidan_{way}_fen_total") for way, sign in ways.items()])
+    assert paid == wanted.paid_fen()
     assert await worker.metric("yidan_births_total") == P
     assert await worker.metric("yidan_partition_state", state="owned") == P
     await asyncio.sleep(1.2)

@@ -40,8 +40,8 @@ from workers.settlement.watched import Operation
 
 COMMANDS = {
     *("yidan_audit_drift", "yidan_audit_timestamp_seconds"),
-    *("yidan_operate_position", "yidan_operate_behind_seconds", "yidan_spent_yuan", "yidan_statements", "yidan_claims"),
-    *("yidan_open_yuan", "yidan_paid_out_yuan", "yidan_payments_refused"),
+    *("yidan_operate_position", "yidan_operate_behind_seconds", "yidan_spent_fen", "yidan_statements", "yidan_claims"),
+    *("yidan_open_fen", "yidan_paid_out_fen", "yidan_payments_refused"),
 }
 """Of the table, but not a worker's."""
 
@@ -150,17 +150,17 @@ def test_every_reason_that_a_row_can_pay_nothing_for_has_an_outcome():
     assert {reason.value for reason in set(Reason) - without_row} < {outcome.value for outcome in Reached}
 
 
-def test_money_is_in_yuan_by_fund_and_payee_and_each_way_it_moves_is_counted_apart():
+def test_money_is_in_fen_by_fund_and_payee_and_each_way_it_moves_is_counted_apart():
     metrics = new()
     metrics.batch(counts(), [], 0.0)
 
     def moved(way: str, region: str, layer: str, fund: str, payee: str) -> float | None:
-        return value(metrics, f"{way}_yuan_total", region=region, layer=layer, fund=fund, payee=payee)
+        return value(metrics, f"{way}_fen_total", region=region, layer=layer, fund=fund, payee=payee)
 
-    assert moved("paid", *SUPPLEMENTARY, "fixmedins") == 1500.50
-    assert moved("returned", *ASSISTANCE, "fixmedins") == 200.0
-    assert moved("top_ups", *ASSISTANCE, "person") == 3.0
-    assert moved("clawbacks", *ASSISTANCE, "person") == 0.04
+    assert moved("paid", *SUPPLEMENTARY, "fixmedins") == 1_500_50
+    assert moved("returned", *ASSISTANCE, "fixmedins") == 200_00
+    assert moved("top_ups", *ASSISTANCE, "person") == 3_00
+    assert moved("clawbacks", *ASSISTANCE, "person") == 4
     assert moved("paid", *ASSISTANCE, "fixmedins") == 0, "what may be paid is shown before anything is"
 
 
@@ -174,8 +174,8 @@ def test_the_figures_that_policies_set_targets_for_are_counted_by_region():
     where = {"region": "331000", "layer": "assistance_inpatient"}
     assert value(metrics, "layer_settlements_total", **where, outcome="cut") == 2
     assert value(metrics, "caps_reached_total", **where) == 1
-    assert value(metrics, "residents_inpatient_in_scope_yuan_total", region="331000") == 1000
-    assert value(metrics, "residents_inpatient_basic_fund_yuan_total", region="331000") == 750
+    assert value(metrics, "residents_inpatient_in_scope_fen_total", region="331000") == 100_000
+    assert value(metrics, "residents_inpatient_basic_fund_fen_total", region="331000") == 75_000
 
 
 def test_a_label_that_is_not_on_its_list_is_counted_as_other_and_makes_one_series_only():
@@ -189,7 +189,7 @@ def test_a_label_that_is_not_on_its_list_is_counted_as_other_and_makes_one_serie
         metrics.batch(found, [], 0.0)
     assert value(metrics, "refusals_total", reason="other") == 3
     strange = {"region": "other", "layer": "supplementary"}
-    assert value(metrics, "paid_yuan_total", **strange, fund="999997", payee="person") == 3
+    assert value(metrics, "paid_fen_total", **strange, fund="999997", payee="person") == 300
     assert value(metrics, "layer_settlements_total", **strange, outcome="paid") == 3
     page = metrics.page()
     assert b"P3300000" not in page
@@ -223,7 +223,7 @@ def test_a_worker_names_its_packs_their_funds_and_the_readings_that_nobody_has_c
             funds = set(layer.fund_pay_types.values()) or {layer.fund_pay_type}
             for fund in funds:
                 where = {"region": pack.region, "layer": layer.id, "fund": fund, "payee": "person"}
-                assert value(metrics, "paid_yuan_total", **where) == 0
+                assert value(metrics, "paid_fen_total", **where) == 0
     assert metrics.page().count(b"\nyidan_") < 1_500, "what is shown before anything has happened stays readable"
 
 
@@ -309,7 +309,7 @@ def test_operate_shows_how_far_its_views_are_what_they_hold_and_what_it_has_said
     metrics.page([0, 0], {SUPPLEMENTARY: 1})
     page = metrics.page([7, 0], {ASSISTANCE: 1_400_050})
     assert b'yidan_operate_position{partition="0"} 7.0\n' in page
-    assert b'yidan_spent_yuan{fund="610100",layer="assistance_inpatient",region="331000"} 14000.5\n' in page
+    assert b'yidan_spent_fen{fund="610100",layer="assistance_inpatient",region="331000"} 1.40005e+06\n' in page
     assert b'layer="supplementary"' not in page
     assert b'yidan_statements_total{kind="clearing_statement"} 2.0\n' in page
     assert b'yidan_claims_total{result="uneven"} 1.0\n' in page
@@ -323,8 +323,8 @@ def test_operate_shows_what_hospitals_are_owed_and_forgets_what_is_owed_no_longe
     metrics.owing({("331000", "999997", OpenAge.DUE): 1}, {("331000", "999997"): 1}, 0)
     metrics.owing({(*fund, OpenAge.OVERDUE): 1_400_050, (*fund, OpenAge.DUE): 0}, {fund: 7}, 2)
     page = metrics.page([], {})
-    assert b'yidan_open_yuan{age="overdue",fund="610100",region="331000"} 14000.5\n' in page
-    assert b'yidan_paid_out_yuan{fund="610100",region="331000"} 0.07\n' in page
+    assert b'yidan_open_fen{age="overdue",fund="610100",region="331000"} 1.40005e+06\n' in page
+    assert b'yidan_paid_out_fen{fund="610100",region="331000"} 7.0\n' in page
     assert b"yidan_payments_refused 2.0\n" in page
     assert b"999997" not in page
 

@@ -44,13 +44,13 @@ LINES: Final = Name(
 )
 SIGNALS: Final = Name("counter", "signals", "Signals by kind and state.", ("kind", "state"))
 
-# ── the money ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the money, in whole fen: a float holds them exactly, and no hundredths ──────────────────────────────────────
 
 _MONEY: Final = ("region", "layer", "fund", "payee")
-PAID: Final = Name("counter", "paid_yuan", "Money paid at discharge or on application, in yuan.", _MONEY)
-RETURNED: Final = Name("counter", "returned_yuan", "Money taken back by reversals, in yuan.", _MONEY)
-TOP_UPS: Final = Name("counter", "top_ups_yuan", "Money that corrections give to persons, in yuan.", _MONEY)
-CLAWBACKS: Final = Name("counter", "clawbacks_yuan", "Money that corrections ask back from persons, in yuan.", _MONEY)
+PAID: Final = Name("counter", "paid_fen", "Money paid at discharge or on application, in fen.", _MONEY)
+RETURNED: Final = Name("counter", "returned_fen", "Money taken back by reversals, in fen.", _MONEY)
+TOP_UPS: Final = Name("counter", "top_ups_fen", "Money that corrections give to persons, in fen.", _MONEY)
+CLAWBACKS: Final = Name("counter", "clawbacks_fen", "Money that corrections ask back from persons, in fen.", _MONEY)
 
 # ── the policy's own targets ──────────────────────────────────────────────────────────────────────────────────
 
@@ -65,14 +65,14 @@ REACHED: Final = Name(
 )
 IN_SCOPE: Final = Name(
     "counter",
-    "residents_inpatient_in_scope_yuan",
-    "In-scope cost (inscp_scp_amt) of residents' inpatient settlements as they came, in yuan.",
+    "residents_inpatient_in_scope_fen",
+    "In-scope cost (inscp_scp_amt) of residents' inpatient settlements as they came, in fen.",
     ("region",),
 )
 BASIC_FUND: Final = Name(
     "counter",
-    "residents_inpatient_basic_fund_yuan",
-    "What the basic fund paid (hifp_pay) of residents' inpatient settlements as they came, in yuan.",
+    "residents_inpatient_basic_fund_fen",
+    "What the basic fund paid (hifp_pay) of residents' inpatient settlements as they came, in fen.",
     ("region",),
 )
 READINGS: Final = Name("gauge", "readings", "Readings of the packs in use by who has answered.", ("region", "status"))
@@ -171,8 +171,8 @@ OPERATE_BEHIND: Final = Name(
 
 SPENT: Final = Name(
     "gauge",
-    "spent_yuan",
-    "What a layer has spent on balance as the views hold it, returns and corrections taken in, in yuan.",
+    "spent_fen",
+    "What a layer has spent on balance as the views hold it, returns and corrections taken in, in fen.",
     ("region", "layer", "fund"),
 )
 STATEMENTS: Final = Name(
@@ -182,14 +182,14 @@ CLAIMS: Final = Name("counter", "claims", "Hospitals' claims answered, by what t
 
 OPEN: Final = Name(
     "gauge",
-    "open_yuan",
-    "What hospitals are still owed by statements and payments, in yuan, by how long ago its month ended.",
+    "open_fen",
+    "What hospitals are still owed by statements and payments, in fen, by how long ago its month ended.",
     ("region", "fund", "age"),
 )
 PAID_OUT: Final = Name(
     "gauge",
-    "paid_out_yuan",
-    "What hospitals were paid by the payments that offices have told, those taken back not counted, in yuan.",
+    "paid_out_fen",
+    "What hospitals were paid by the payments that offices have told, those taken back not counted, in fen.",
     ("region", "fund"),
 )
 PAYMENTS_REFUSED: Final = Name(

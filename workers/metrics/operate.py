@@ -58,10 +58,10 @@ class OperateMetrics:
         """Shows what hospitals are still owed and were paid, and how many records about payments count for nothing."""
         self._open.clear()
         for (region, fund, age), fen in open_by_age.items():
-            self._open.labels(region, fund, age.value).set(fen / 100)
+            self._open.labels(region, fund, age.value).set(fen)
         self._paid_out.clear()
         for fund_of, fen in paid_out.items():
-            self._paid_out.labels(*fund_of).set(fen / 100)
+            self._paid_out.labels(*fund_of).set(fen)
         self._payments_refused.set(refused)
 
     def page(self, positions: Sequence[int], spent: Mapping[tuple[str, str, str], Fen]) -> bytes:
@@ -70,5 +70,5 @@ class OperateMetrics:
             self._position.labels(str(partition)).set(position)
         self._spent.clear()
         for fund, fen in spent.items():
-            self._spent.labels(*fund).set(fen / 100)
+            self._spent.labels(*fund).set(fen)
         return generate_latest(self.registry)

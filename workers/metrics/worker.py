@@ -159,14 +159,14 @@ class Metrics:
         for signal, number in counts.signals.items():
             self._signals[signal].inc(number)
         for (*fund, movement), fen in counts.moved.items():
-            self._moved[Movement(movement)][tuple(fund)].inc(fen / 100)
+            self._moved[Movement(movement)][tuple(fund)].inc(fen)
         for place, number in counts.caps_reached.items():
             self._caps_reached[place].inc(number)
         for reached, number in counts.reached.items():
             self._reached[reached].inc(number)
         for region, (in_scope, paid) in counts.residents_inpatient.items():
-            self._in_scope[(region,)].inc(in_scope / 100)
-            self._basic_fund[(region,)].inc(paid / 100)
+            self._in_scope[(region,)].inc(in_scope)
+            self._basic_fund[(region,)].inc(paid)
         some = counts.setl_times[:: 1 + len(counts.setl_times) // AGES_MAX]
         self._event_age.add([max(0.0, now - _seconds(time)) for time in some])
 

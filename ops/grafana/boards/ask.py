@@ -31,9 +31,9 @@ def rate(counter: str, by: str) -> str:
 
 
 def pace(way: str, by: str, matchers: str = "") -> str:
-    """Yuan an hour that move in a way, by some labels: of what moved at all in the chosen time."""
-    money = f"yidan_{way}_yuan_total{{@{matchers}}}"
-    flow = f"3600 * sum by ({by}) (rate({money}[$__rate_interval]))"
+    """Yuan an hour (36 times fen a second) that move in a way, by some labels: of what moved in the chosen time."""
+    money = f"yidan_{way}_fen_total{{@{matchers}}}"
+    flow = f"36 * sum by ({by}) (rate({money}[$__rate_interval]))"
     return f"{flow} and sum by ({by}) (increase({money}[$__range])) > 0"
 
 

@@ -17,7 +17,7 @@ WAYS = ("paid", "returned", "top_ups", "clawbacks")
 
 def moved(way: str) -> str:
     """Money in the chosen time by everything that it is counted by."""
-    return f"sum by ({BY}) (increase(yidan_{way}_yuan_total{{@, {RL}}}[$__range]))"
+    return f"sum by ({BY}) (increase(yidan_{way}_fen_total{{@, {RL}}}[$__range])) / 100"
 
 
 MOVED_AT_ALL = f"({' + '.join(map(moved, WAYS))}) > 0"
@@ -40,7 +40,7 @@ TILES = Line(
             5,
             "所选时段支付（元）",
             "Money paid at discharge or on application in the chosen time, in yuan.",
-            f"sum(increase(yidan_paid_yuan_total{{@, {RL}}}[$__range]))",
+            f"sum(increase(yidan_paid_fen_total{{@, {RL}}}[$__range])) / 100",
             unit="locale",
             decimals=0,
             runbook="YidanLayerPaysUnusually",

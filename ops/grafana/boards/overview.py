@@ -29,7 +29,7 @@ TROUBLES = f"""
 """How many of the faults there are for which nobody gets paid, or nobody should: what the rules page for."""
 
 NET = " ".join(
-    f"{sign} sum(increase(yidan_{way}_yuan_total{{@}}[$__range]))"
+    f"{sign} sum(increase(yidan_{way}_fen_total{{@}}[$__range])) / 100"
     for sign, way in (("", "paid"), ("+", "top_ups"), ("-", "returned"))
 )
 
@@ -299,7 +299,7 @@ MONEY = Line(
             "退回与应补应退（元/小时）",
             "Money that moves after the fact: returned by reversals, given to persons, asked back from persons.",
             [
-                (f"3600 * sum(rate(yidan_{way}_yuan_total{{@}}[$__rate_interval]))", called)
+                (f"36 * sum(rate(yidan_{way}_fen_total{{@}}[$__rate_interval]))", called)
                 for way, called in (
                     ("returned", "退回 returned"),
                     ("top_ups", "应补 topped up"),

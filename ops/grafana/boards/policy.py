@@ -17,7 +17,7 @@ def assisted(outcomes: str) -> str:
 
 
 def residents(way: str) -> str:
-    return f"sum(increase(yidan_residents_inpatient_{way}_yuan_total{{@, {R}}}[$__range]))"
+    return f"sum(increase(yidan_residents_inpatient_{way}_fen_total{{@, {R}}}[$__range]))"
 
 
 TARGETS = (
@@ -74,7 +74,7 @@ TARGETS = (
                 4,
                 "应退待定（元）",
                 "Money that corrections asked back from persons in the chosen time: somebody has to decide about each.",
-                f"sum(increase(yidan_clawbacks_yuan_total{{@, {R}}}[$__range]))",
+                f"sum(increase(yidan_clawbacks_fen_total{{@, {R}}}[$__range])) / 100",
                 unit="locale",
                 decimals=0,
                 runbook="YidanLayerPaysUnusually",
@@ -113,7 +113,7 @@ TARGETS = (
                 "Residents' in-scope inpatient cost, and what the basic fund paid of it, at the pace of an hour.",
                 [
                     (
-                        f"3600 * sum(rate(yidan_residents_inpatient_{way}_yuan_total{{@, {R}}}[$__rate_interval]))",
+                        f"36 * sum(rate(yidan_residents_inpatient_{way}_fen_total{{@, {R}}}[$__rate_interval]))",
                         called,
                     )
                     for way, called in (("in_scope", "范围内 in scope"), ("basic_fund", "基金支付 basic fund"))
@@ -228,7 +228,7 @@ CLEARING = Line(
             "各基金净支出（账面，元）",
             "What each layer has spent on balance, returns and corrections taken in, as the views of `yidan "
             "operate` hold it: the books, not the flow. `/clearing` has it by office, hospital and month.",
-            [(f"max by (region, layer, fund) (yidan_spent_yuan{{@, {R}}})", "净支出 Spent")],
+            [(f"max by (region, layer, fund) (yidan_spent_fen{{@, {R}}}) / 100", "净支出 Spent")],
             columns={"region": "统筹区 Region", "layer": "待遇层 Layer", "fund": "基金 Fund"},
             unit="locale",
             decimals=2,
@@ -289,12 +289,12 @@ OPEN = Line(
             "paid too much lessens nothing of another. `/owed` has it by hospital and month.",
             [
                 (
-                    f'sum by (region, fund) (max by (region, fund, age) (yidan_open_yuan{{@, {R}, age="{age}"}}))',
+                    f'sum by (region, fund) (max by (region, fund, age) (yidan_open_fen{{@, {R}, age="{age}"}})) / 100',
                     heading,
                 )
                 for age, heading in (("running", "本月 Running"), ("due", "待付 Due"), ("overdue", "逾期 Overdue"))
             ]
-            + [(f"max by (region, fund) (yidan_paid_out_yuan{{@, {R}}})", "已付 Paid")],
+            + [(f"max by (region, fund) (yidan_paid_out_fen{{@, {R}}}) / 100", "已付 Paid")],
             columns={"region": "统筹区 Region", "fund": "基金 Fund"},
             unit="locale",
             decimals=2,
@@ -305,7 +305,7 @@ OPEN = Line(
             8,
             "应付未付（元）",
             "The same over time, all funds together: it is to be nothing but the month that runs when the year ends.",
-            [(f"sum by (age) (max by (region, fund, age) (yidan_open_yuan{{@, {R}}}))", "{{age}}")],
+            [(f"sum by (age) (max by (region, fund, age) (yidan_open_fen{{@, {R}}})) / 100", "{{age}}")],
             unit="locale",
             stacked=True,
             whole_numbers=True,
