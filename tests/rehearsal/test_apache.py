@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import struct
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ProducerFenced
 
+from workers.kafka.log import KafkaLog
 from workers.rehearsal import apache
+from workers.rehearsal.proof.servers import group_answers
 from workers.rehearsal.server import RehearsalFailed
 from workers.rehearsal.stack import start_broker
+from workers.settings import Settings
 
 JARS = Path(__file__).parents[2] / "ops" / "kafka" / "lib" / ".fetched"
 with_jars = pytest.mark.skipif(not JARS.exists() or shutil.which("java") is None, reason="no jars: `make kafka`")
@@ -73,6 +77,37 @@ async def test_apache_kafka_fences_a_zombie_and_keeps_a_transaction_over_a_crash
         await group.stop()
     assert not broker.folder.parent.exists()
     assert not Path(f"/proc/{broker.pid}").exists()
+
+
+ADMIN_CLIENT = "__admin_client"
+"""Whoever calls itself so may write to Kafka's internal topics."""
+
+A_KEY = struct.pack(">hh5sh3si", 1, 5, b"other", 3, b"any", 0)
+"""The key of an offset that a group has committed, as Kafka writes it: version, group, topic, partition."""
+
+
+@with_jars
+async def test_a_broker_that_cannot_read_its_groups_is_told_from_one_that_can():
+    async with await start_broker(broker="apache") as broker:
+        settings = Settings(_env_file=None, kafka_bootstrap=broker.address)
+        assert any([await group_answers(settings) for _ in range(5)])  # the first makes Kafka create its log of groups
+
+        vandal = AIOKafkaProducer(bootstrap_servers=broker.address, client_id=ADMIN_CLIENT)
+        await vandal.start()
+        for log in await vandal.partitions_for("__consumer_offsets"):
+            await vandal.send_and_wait("__consumer_offsets", b"\0\3torn", key=A_KEY, partition=log)
+        await vandal.stop()
+        assert await group_answers(settings), "the broker reads its log when it starts, and not before"
+
+        await broker.kill()
+        await broker.restart()
+        assert not await group_answers(settings)
+        log = KafkaLog(settings)
+        await log.start()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await log.committed(0)
+        await log.stop()
 
 
 async def test_without_its_jars_apache_kafka_says_how_to_get_them(monkeypatch, tmp_path):

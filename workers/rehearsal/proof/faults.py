@@ -196,9 +196,9 @@ class Harm:
     async def _watch_group(self) -> None:
         """Restarts a broker that has come back and cannot read its own log of groups, as an operator must.
 
-        Apache Kafka 4.1.1 now and then meets writes while it loads that log after a kill, gives it up ("failed to load
-        metadata from __consumer_offsets") and answers that it is not the coordinator until it is started again. No
-        worker can mend that: the group has nobody to ask.
+        Apache Kafka 4.1.1 now and then met writes while it loaded that log after a kill, gave it up ("failed to load
+        metadata from __consumer_offsets", "out of sync with the underlying log") and answered that it was not the
+        coordinator until it was started again. No worker can mend that: the group has nobody to ask.
         """
         settings = settings_past_the_proxies(self._hurt, self._plan.partitions)
         well = ill = again = 0

@@ -3,16 +3,18 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
+from contracts.topics import INPUTS
+from workers.kafka.consumer import Consumer
 from workers.kafka.topics import apply_topics
 from workers.rehearsal.apache import Proxied, apache_kafka
 from workers.rehearsal.proof.proxy import Proxy
@@ -115,17 +117,21 @@ class Servers:
 
 
 async def group_answers(settings: Settings) -> bool:
-    """Whether the broker, asked past the proxies, can say what the workers' group has consumed."""
+    """Whether the broker, asked past the proxies, can say what the workers' group has consumed.
+
+    Not asked by aiokafka's own clients: to them a broker that cannot looks like a group that has consumed nothing.
+    """
+    consumer = Consumer(bootstrap_servers=settings.kafka_bootstrap, group_id=settings.group, enable_auto_commit=False)
     try:
         async with asyncio.timeout(GROUP_SECONDS_MAX):
-            admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-            try:
-                await admin.start()
-                await admin.list_consumer_group_offsets(settings.group)
-            finally:
-                await admin.close()
+            await consumer.start()
+            await consumer.committed(TopicPartition(INPUTS[0], 0))
     except (KafkaError, OSError, TimeoutError):
         return False
+    finally:
+        with suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(GROUP_SECONDS_MAX):
+                await consumer.stop()
     return True
 
 
