@@ -184,6 +184,10 @@ BROKEN: Final[list[tuple[Rule, Change]]] = [
         put("NetworkPolicy", "yidan-nothing", "spec/policyTypes", ["Ingress"]),
     ),
     (rules.the_network_is_closed_but_for_what_is_needed, put("NetworkPolicy", "yidan-nothing", "spec/egress", [{}])),
+    (
+        rules.the_network_is_closed_but_for_what_is_needed,
+        put("ConfigMap", "yidan-settings", "data/YIDAN_TRACING", "true"),
+    ),
     (rules.the_network_is_closed_but_for_what_is_needed, put("NetworkPolicy", "yidan-kafka", "spec/egress/0/to")),
     (rules.the_network_is_closed_but_for_what_is_needed, put("NetworkPolicy", "yidan-names", "spec/egress", [])),
     (

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import yaml
+from opentelemetry.sdk import environment_variables as telemetry
 
 from contracts.topics import INPUTS
 from tests.compose_rules import ROOT, drain_seconds
@@ -57,7 +58,7 @@ JOBS: Final = {"yidan", "yidan-operate", "yidan-watch", "yidan-redis"}
 
 def variables_are_settings(resources: Resources) -> Iterator[str]:
     """A misspelt one would end the program with 78; a number of a port must be the one that is served."""
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | set(vars(telemetry))
     told = settings(resources)
     for resource, container in containers(resources):
         told = {**told, **{one["name"]: one.get("value", "") for one in container.get("env", ())}}
@@ -315,7 +316,8 @@ def the_network_is_closed_but_for_what_is_needed(resources: Resources) -> Iterat
         needed = {53} if component(resource) == "redis-exporter" else {53, *brokers}
         if not needed <= ports:
             yield f"{named(resource)}: cannot reach names or brokers"
-        if (len(ports - needed) == 1) != (component(resource) in ("worker", "watch", "redis-exporter")):
+        further = {"worker": 1 + ("YIDAN_TRACING" in settings(resources)), "watch": 1, "redis-exporter": 1}
+        if len(ports - needed) != further.get(component(resource), 0):
             yield f"{named(resource)}: reaches {sorted(ports)}"
     for policy, rule in (*policies_of(resources, "egress"), *policies_of(resources, "ingress")):
         peers = rule.get("to") or rule.get("from")

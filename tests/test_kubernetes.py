@@ -39,7 +39,9 @@ from workers.settings import read_settings
 API = "1.37"
 BASE, EXAMPLE = ROOT / "ops/kubernetes/base", ROOT / "ops/kubernetes/overlays/example"
 
-each_root = pytest.mark.parametrize("root", [BASE, EXAMPLE], ids=["base", "example"])
+TRACED = ROOT / "tests/kubernetes_traced"
+
+each_root = pytest.mark.parametrize("root", [BASE, EXAMPLE, TRACED], ids=["base", "example", "traced"])
 
 
 @cache

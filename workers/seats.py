@@ -47,8 +47,8 @@ class Reads(Protocol):
     def resume(self, partition: int, topics: Sequence[str]) -> None:
         """Fetch again."""
 
-    def lag(self, partition: int, next_in: Mapping[str, int]) -> Mapping[str, int]:
-        """Records not yet settled."""
+    def unread(self, partition: int) -> Mapping[str, int]:
+        """How far the end lies behind what has been handed out, by topic."""
 
 
 class Seats:
@@ -265,7 +265,8 @@ class Seats:
             behind: Mapping[str, int] = {}
             oldest = seat.waiting_since_ms
             if seat.held is not None and seat.inbox is not None:
-                behind = self._reads.lag(seat.partition, seat.held.header.next_in)
+                unread = self._reads.unread(seat.partition)
+                behind = {topic: seat.inbox.waiting(topic) + number for topic, number in unread.items()}
                 oldest = seat.inbox.oldest_ms()
             elif oldest is None:
                 continue

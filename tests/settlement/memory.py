@@ -134,7 +134,7 @@ class Reader:
     def resume(self, partition: int, topics: Sequence[str]) -> None:
         self.paused -= {(partition, topic) for topic in topics}
 
-    def lag(self, partition: int, next_in: Mapping[str, int]) -> dict[str, int]:
+    def unread(self, partition: int) -> dict[str, int]:
         return {}
 
     def fetch(self) -> dict[int, dict[str, list[Waiting]]]:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import NotCoordinatorForGroupError, for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
 
@@ -29,6 +29,11 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         self._ask_patiently()
         if self._group_id is not None:
             self._hear_refusals()
+
+    def stands_at(self, log: TopicPartition) -> int | None:
+        """As `position`, of a partition that is assigned, without waiting: None where it is not known yet."""
+        state: Any = self._subscription.subscription.assignment.state_value(log)
+        return state.position if state.has_valid_position else None
 
     def _hear_refusals(self) -> None:
         coordinator: Any = self._coordinator

@@ -197,12 +197,16 @@ class Inputs(ConsumerRebalanceListener):  # type: ignore[misc]
         """Topics of the partition that are not fetched."""
         return {log.topic for log in self._consumer.paused() if log.partition == partition}
 
-    def lag(self, partition: int, next_in: Mapping[str, int]) -> dict[str, int]:
-        """Records not yet settled, by topic, as far as the last fetch could see."""
+    def unread(self, partition: int) -> dict[str, int]:
+        """How far the end lies, by topic, as the last fetch saw it, behind what has been handed out.
+
+        Counted from where the consumer stands and not from the last record: it passes the marker of a transaction,
+        which is nobody's to settle and would count as a record until another one comes.
+        """
         behind = {}
-        for log in self._ours(partition, next_in):
-            end = self._consumer.highwater(log)
-            behind[log.topic] = max(0, end - next_in[log.topic]) if end is not None else 0
+        for log in self._ours(partition, INPUTS):
+            end, position = self._consumer.highwater(log), self._consumer.stands_at(log)
+            behind[log.topic] = max(0, end - position) if end is not None and position is not None else 0
         return behind
 
     def _ours(self, partition: int, topics: Iterable[str]) -> list[TopicPartition]:

@@ -117,6 +117,10 @@ class MemoryConsumer:
         """Where the next fetch begins."""
         return self._positions[log] or 0
 
+    def stands_at(self, log: TopicPartition) -> int | None:
+        """Where the next fetch begins, if it is known."""
+        return self._positions[log]
+
     def highwater(self, log: TopicPartition) -> int | None:
         """The end as the last fetch saw it."""
         return len(self._broker.logs[log])
