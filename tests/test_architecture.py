@@ -5,10 +5,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.syntax import tree
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("contracts", "workers")
@@ -113,11 +114,6 @@ MACHINE_PATHS = re.compile(r"(^|[^A-Za-z0-9_.])/(work|farm|root|Users)/", re.MUL
 
 
 # ── what there is ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
 def sources(*patterns: str) -> list[Path]:

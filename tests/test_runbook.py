@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.syntax import tree
 from workers.settlement.ports import StopReason
 
 ROOT = Path(__file__).parents[1]
@@ -44,8 +45,8 @@ def test_every_reason_to_stop_has_a_heading_that_says_what_to_do(reason: StopRea
 def test_every_failure_links_to_a_test_that_there_is() -> None:
     assert len(LINKS) >= 12
     for path, name in LINKS:
-        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-        defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        nodes = ast.walk(tree(ROOT / path))
+        defined = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
         assert name in defined, f"{path} has no {name}"
 
 

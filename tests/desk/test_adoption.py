@@ -123,7 +123,7 @@ async def test_a_running_system_is_priced_again_exactly_as_the_preview_said(serv
     assert said["totals"] == done["totals"]
     assert said["totals"]["all"]["top_up"] == "4800.00"
     await after.settles(12)
-    assert await after.metric("yidan_top_ups_yuan_total", layer="assistance_inpatient") == 4800
+    assert await after.metric("yidan_top_ups_fen_total", layer="assistance_inpatient") == 480_000
     assert await after.metric("yidan_payouts_total", kind="readjudication") == 12
     again = await asyncio.to_thread(yidan, *words, **told)
     assert json.loads(again.stdout)["person_years"] == 0
