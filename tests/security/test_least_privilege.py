@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import (
@@ -22,7 +21,7 @@ from redis.exceptions import NoPermissionError
 
 from contracts.topics import CLEARING, CLEARING_PAYMENTS, DISCHARGES, JOURNAL, PAYOUTS, PERSONS, QUARANTINE, SIGNALS
 from tests.security.access import rights
-from tests.security.servers import Secured, password_of, secured, with_servers
+from tests.security.servers import Secured, password_of, with_servers
 from tests.settlement.rig import Books, settled_at_once, some_county
 from workers.kafka.connection import connection
 from workers.kafka.writer import transactional_id
@@ -35,14 +34,6 @@ pytestmark = [
 ]
 
 COUNTY = ("generate", "--settlements", "120", "--persons", "10")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secured]:
-    async with secured(tmp_path_factory.mktemp("secured")) as found:
-        made = await found.yidan("operator", "topics", "apply")
-        assert made.code == 0, made.err
-        yield found
 
 
 async def committed(servers: Secured, principal: str, **changes: Any) -> Books:

@@ -1,14 +1,12 @@
 """What a worker says when it and a server do not come together: one clear line, the right exit code, and no secret."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.security.authority import Authority
-from tests.security.servers import Secured, password_of, redis_over_tls, secured, with_servers
+from tests.security.servers import Secured, password_of, redis_over_tls, with_servers
 from workers.exits import Exit
 from workers.rehearsal.server import HOST, Server
 
@@ -18,14 +16,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(200),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secured]:
-    async with secured(tmp_path_factory.mktemp("secured")) as found:
-        made = await found.yidan("operator", "topics", "apply")
-        assert made.code == 0, made.err
-        yield found
 
 
 def told(servers: Secured, case: str) -> dict[str, Any]:

@@ -5,12 +5,10 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 import yaml
 from aiohttp import ClientError, ClientSession
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
 
 from contracts.topics import INPUTS
-from tests.security.servers import Secured, password_of, secured, with_servers
+from tests.security.servers import Secured, password_of, with_servers
 from workers.kafka.connection import connection
 from workers.rehearsal.apache import free_port
 
@@ -28,14 +26,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(200),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secured]:
-    async with secured(tmp_path_factory.mktemp("secured")) as found:
-        made = await found.yidan("operator", "topics", "apply")
-        assert made.code == 0, made.err
-        yield found
 
 
 async def offsets_of_group(admin: AIOKafkaAdminClient, logs: list[TopicPartition]) -> dict[TopicPartition, Any]:
