@@ -1,14 +1,29 @@
 """The consumer that all of ours are: aiokafka's, made to take its time and to hear a broker that refuses."""
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import NotCoordinatorForGroupError, for_code
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.errors import NotCoordinatorForGroupError, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 
 ANSWER_SECONDS_LEAST: Final = 0.01
 """How long a fetch that brings nothing takes at least."""
+
+
+def _ends_an_abort(_: PartitionRecords, batch: Any) -> bool:
+    """Whether a batch of markers ends the transaction that is skipped.
+
+    Compaction may leave a batch without its marker, where nothing else would say which epoch wrote last. aiokafka 0.14
+    takes it for a log that cannot be read, for ever. Whatever it said, it ended its producer's transaction.
+    """
+    marker = next(batch, None)
+    return marker is None or ControlRecord.parse(marker.key) == ABORT_MARKER
+
+
+PartitionRecords._contains_abort_marker = _ends_an_abort
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
@@ -20,7 +35,11 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     And takes "I do not know" for what it is. A broker that is still loading a group, or is not its coordinator, answers
     a question for its offsets with an error and no partitions. aiokafka 0.14 reads the errors of partitions only and
-    finds that the group has never committed: a witness against a journal that has lost its end would be silent.
+    finds that the group has never committed: a witness against a journal that has lost its end would be silent. Nor
+    does a partition that is not in the answer, or that the broker does not know, mean anything.
+
+    And says so when it can read no more: aiokafka's own task for fetching may end by an error, and nothing would be
+    found for ever after.
     """
 
     async def start(self) -> None:
@@ -30,10 +49,24 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         if self._group_id is not None:
             self._hear_refusals()
 
+    async def getmany(self, *logs: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
+        """As aiokafka's. Raises what has ended its task for fetching."""
+        fetching = self._fetcher.error_future
+        if fetching.done():
+            fetching.result()
+        found: dict[TopicPartition, list[Any]] = await super().getmany(*logs, **options)
+        return found
+
     def stands_at(self, log: TopicPartition) -> int | None:
         """As `position`, of a partition that is assigned, without waiting: None where it is not known yet."""
         state: Any = self._subscription.subscription.assignment.state_value(log)
         return state.position if state.has_valid_position else None
+
+    def check_group(self) -> None:
+        """Raises what keeps us out of the group; counts as having asked for records."""
+        self._coordinator.check_errors()
+        with self._subscription.fetch_context():
+            pass
 
     def _hear_refusals(self) -> None:
         coordinator: Any = self._coordinator
@@ -41,8 +74,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
         async def send_and_hear(request: Any) -> Any:
             response = await send(request)
-            if isinstance(request, OffsetFetchRequest) and (code := getattr(response, "error_code", 0)):
-                refusal = for_code(code)
+            if isinstance(request, OffsetFetchRequest) and (refusal := _refusal(request, response)) is not None:
                 if refusal is NotCoordinatorForGroupError:
                     coordinator.coordinator_dead()
                 raise refusal("the broker was asked what the group has consumed")  # caught, and asked again, if it may
@@ -66,3 +98,17 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             return found
 
         fetcher._proc_fetch_request = ask_patiently
+
+
+def _refusal(request: Any, response: Any) -> type[Exception] | None:
+    """What keeps an answer from being one: an error of it as a whole, or a partition of which it says nothing."""
+    if code := getattr(response, "error_code", 0):
+        return cast("type[Exception]", for_code(code))
+    told = {
+        (topic, partition)
+        for topic, partitions in response.topics
+        for partition, *_, code in partitions
+        if for_code(code) is not UnknownTopicOrPartitionError
+    }
+    asked = {(topic, partition) for topic, partitions in request._partitions for partition in partitions}
+    return None if asked <= told else UnknownTopicOrPartitionError

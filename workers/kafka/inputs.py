@@ -21,6 +21,7 @@ from aiokafka.errors import (
 from contracts.topics import INPUTS
 from workers.kafka.clients import AIOKAFKA, Clients
 from workers.kafka.connection import connection
+from workers.kafka.consumer import Consumer
 from workers.kafka.log import stopped
 from workers.settings import Settings
 from workers.settlement.inbox import Waiting
@@ -106,14 +107,14 @@ class Inputs(ConsumerRebalanceListener):  # type: ignore[misc]
         self.rebalancing = False
 
     def check_group(self) -> None:
-        """Raises what keeps us out of the group.
+        """Raises what keeps us out of the group, and says that we are still here.
 
         aiokafka tells it to whoever asks for records, and tries again only then; between revocation and assignment we
-        ask for none.
+        ask for none. Nor does it join again for somebody who has asked for none in `POLL_INTERVAL_MS`: without a word a
+        rebalance that an outage makes longer than that would never end.
         """
-        coordinator = getattr(self._consumer, "_coordinator", None)
-        if coordinator is not None:
-            coordinator.check_errors()
+        if isinstance(self._consumer, Consumer):
+            self._consumer.check_group()
 
     def busy(self) -> None:
         """A turn begins."""
