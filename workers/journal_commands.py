@@ -147,6 +147,7 @@ async def _write(partition: int, kept: KeptPartition, log: KafkaLog, keeper: Red
         bounds = await log.journal_bounds(partition)
         if bounds.first != bounds.end:
             raise CannotRestore(f"partition {partition} of {JOURNAL} is not empty any more: a worker has begun it")
+        writer.follow(bounds.end)
         # A view of another journal may name the same batches at other offsets. None is right, and safe. It goes first:
         # without the store nothing is written.
         await keeper.unlink(keeper.key(partition))

@@ -26,6 +26,11 @@ class MemoryWriter:
         self._name = transactional_id(partition)
         self._epoch = broker.new_epoch(self._name)
         self._usable = True
+        self._journal_end: int | None = None
+
+    def follow(self, end: int) -> None:
+        """As `workers.kafka.writer.PartitionWriter.follow`."""
+        self._journal_end = end if self._journal_end is None else self._journal_end
 
     async def commit(self, records: Mapping[str, Sequence[Outgoing]], offsets: Mapping[str, int]) -> int:
         """As `workers.kafka.writer.PartitionWriter.commit`, a request at a time."""
@@ -39,6 +44,8 @@ class MemoryWriter:
                 base = broker.write(self._name, self._epoch, topic, self._partition, outgoing)
                 await self._faults.lose_answer("produce")
                 if topic == JOURNAL:
+                    if self._journal_end not in (None, base):
+                        raise OutcomeUnknown(f"the journal goes on at {base}, it was read up to {self._journal_end}")
                     after = base + len(outgoing)
         await self._faults.strike("offsets")
         broker.add_offsets(self._name, self._epoch, self._group, self._partition, offsets)
@@ -47,6 +54,7 @@ class MemoryWriter:
         broker.end(self._name, self._epoch)
         await self._faults.lose_answer("commit")
         self._usable = True
+        self._journal_end = after + 1 if after >= 0 else self._journal_end
         return after
 
     async def release(self) -> None:

@@ -169,6 +169,30 @@ async def test_offsets_alone_are_a_transaction(settings: Settings, log: KafkaLog
     await writer.release()
 
 
+async def test_a_journal_that_does_not_go_on_where_it_was_read_up_to_is_not_written(
+    settings: Settings, log: KafkaLog, partition: int
+):
+    former = await PartitionWriter.open(settings, partition)
+    former.follow((await log.journal_bounds(partition)).end)
+    large = [Outgoing(b"%d" % n, b"x" * (PRODUCED_BYTES_MAX // 3), []) for n in range(7)]
+    for _ in range(3):  # each begins where the marker of the one before has ended
+        await former.commit(batch("", **{JOURNAL: large}), OFFSETS)
+        await former.commit({}, OFFSETS)
+    await former.release()
+    seen, whole = await journal(log, partition), (await log.journal_bounds(partition)).end
+    for end in (whole - 1, whole + 1, 0):
+        owner = await PartitionWriter.open(settings, partition)
+        owner.follow(end)
+        with pytest.raises(OutcomeUnknown, match="read up to"):
+            await owner.commit(batch("without what lies between"), OFFSETS)
+        await owner.drop()
+    owner = await PartitionWriter.open(settings, partition)
+    owner.follow((await log.journal_bounds(partition)).end)
+    await owner.commit(batch("after all of it"), OFFSETS)
+    assert await journal(log, partition) == [*seen, b"after all of it"]
+    await owner.release()
+
+
 async def test_the_next_owner_fences_the_one_before(settings: Settings, log: KafkaLog, partition: int):
     zombie = await PartitionWriter.open(settings, partition)
     await zombie.commit(batch("before"), OFFSETS)

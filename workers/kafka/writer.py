@@ -25,6 +25,9 @@ OUTPUTS: Final = (JOURNAL, PAYOUTS, SIGNALS, QUARANTINE)
 PRODUCED_BYTES_MAX: Final = 512 * 1024
 """Of one record batch, before compression: half of what a broker takes by default. A larger record goes alone."""
 
+MARKER: Final = 1
+"""How many offsets of a log the end of a transaction takes. Until it is written the next one cannot begin."""
+
 LETTING_GO_SECONDS: Final = 2.0
 """What a good-bye to the broker may take before it is cut short."""
 
@@ -45,6 +48,8 @@ class PartitionWriter:
         self._group = group
         self._seconds = seconds
         self._usable = True
+        self._journal_end: int | None = None
+        """Where the next journal record must stand; None until somebody has read the journal."""
 
     @classmethod
     async def open(cls, settings: Settings, partition: int, clients: Clients = AIOKAFKA) -> "PartitionWriter":
@@ -107,13 +112,25 @@ class PartitionWriter:
             if written.offset < 0:
                 raise OutcomeUnknown(f"the broker has seen this batch of {topic} before and forgotten where")
             if topic == JOURNAL:
-                after = written.offset + count
+                self._must_follow(written.offset)
+                after = self._journal_end = written.offset + count
         # Only now the offsets. While the group enters the transaction, the broker cannot say whether a produce beside
         # it belongs there, answers "not yet", and the client backs off for longer than all of this takes.
         positions = {TopicPartition(topic, self._partition): offset for topic, offset in offsets.items()}
         await producer.send_offsets_to_transaction(positions, self._group)
         await producer.commit_transaction()
+        if after >= 0:
+            self._journal_end = after + MARKER
         return after
+
+    def follow(self, end: int) -> None:
+        """The journal has been read up to `end`. What this writer has written since, it knows better."""
+        if self._journal_end is None:
+            self._journal_end = end
+
+    def _must_follow(self, offset: int) -> None:
+        if self._journal_end is not None and offset != self._journal_end:
+            raise OutcomeUnknown(f"the journal goes on at {offset}, it was read up to {self._journal_end}")
 
     def _batches(self, outgoing: Sequence[Outgoing]) -> Iterator[Any]:
         """Record batches for `send_batch`, which costs half of sending record by record."""

@@ -93,6 +93,14 @@ class Writer(Protocol):
         is unknown.
         """
 
+    def follow(self, end: int) -> None:
+        """The journal has been read up to `end`: its next record, which nobody else can write, must stand there.
+
+        One that is written anywhere else shows a journal that is not the one that was read: read from a broker that no
+        longer leads it, shortened since, or made anew. It is not committed. After its own commits a writer knows by
+        itself where the next one begins.
+        """
+
     async def release(self) -> None:
         """Lets go in good order. No transaction is open."""
 

@@ -41,6 +41,8 @@ class Tail(Protocol):
     watermark: bytes
     rebuilt: bool
     replayed: int
+    end: int
+    """Up to where the journal was read."""
 
     async def apply(self, expected: bytes | None) -> int | None:
         """The number of fields the store holds afterwards; None if its watermark was no longer `expected`."""
@@ -72,6 +74,7 @@ class _Followed:
     keeper: Keeper
     header: Header
     watermark: bytes
+    end: int
     changes: list[Change] = field(default_factory=list)
     fields: list[tuple[bytes, bytes]] = field(default_factory=list)
     """Of the batch whose header has not come yet."""
@@ -110,6 +113,7 @@ class _Rebuilt:
     header: Header
     watermark: bytes
     replayed: int
+    end: int
     rebuilt: bool = True
     open: bool = True
 
@@ -137,7 +141,7 @@ async def _follow(partition: int, log: Log, keeper: Keeper, found: Snapshot, bou
                 if tail is not None:
                     tail.take(record)
                 elif (record.offset, record.key, record.value) == (seen.offset - 1, HEADER_KEY, seen.sealed):
-                    tail = _Followed(partition, keeper, seen.header, seen.encode())
+                    tail = _Followed(partition, keeper, seen.header, seen.encode(), bounds.end)
                 else:
                     raise _Gap
     if tail is None:
@@ -155,7 +159,7 @@ async def _read_all(partition: int, log: Log, keeper: Keeper, bounds: Bounds) ->
         async with aclosing(log.read_journal(partition, bounds.first, bounds.end)) as journal:
             async for records in journal:
                 await reading.take(records)
-        rebuilt = await reading.end()
+        rebuilt = await reading.end(bounds.end)
     except BaseException:
         await filling.discard()
         raise
@@ -193,14 +197,14 @@ class _Reading:
                 _must_follow(*self.last, header)
         self.last = header, watermark
 
-    async def end(self) -> _Rebuilt | None:
-        """What was read, all of it written; None if there was nothing."""
+    async def end(self, end: int) -> _Rebuilt | None:
+        """What was read up to `end`, all of it written; None if there was nothing."""
         if self.last is None and not self.replayed:
             return None
         if self.last is None or not self.sealed:
             raise _broken("it does not end in a header")
         await self._flush()
-        return _Rebuilt(self.filling, *self.last, self.replayed)
+        return _Rebuilt(self.filling, *self.last, self.replayed, end)
 
     async def _flush(self) -> None:
         if self.latest:

@@ -7,7 +7,8 @@
 4. Ask the two witnesses, topic by topic: the group's offset must not be ahead of the journal's `next_in`, and what
    `next_in` points at must still exist.
 5. Bring the store up to the journal by compare-and-set; the count that it answers must be the header's.
-6. Go on from `next_in`, never from the group's offset. (The caller seeks: `workers.worker`.)
+6. Go on from `next_in`, never from the group's offset. (The caller seeks: `workers.worker`.) A batch whose records do
+   not stand where the journal ended is not committed: what was read was not the journal.
 
 Birth: the journal is empty, the group has no offset and the store no key. One transaction writes header 0. Any other
 mixture of emptiness stops the partition.
@@ -77,6 +78,8 @@ class Restored:
     watermark: bytes
     rebuilt: bool
     replayed: int
+    end: int
+    """The offset after everything that was written to the journal when it was read."""
 
 
 async def take_over(partition: int, log: Log, keeper: Keeper, terms: Terms) -> tuple[Held, Restored]:
@@ -107,6 +110,7 @@ async def _take_over(partition: int, log: Log, keeper: Keeper, terms: Terms) -> 
     except BaseException:
         await writer.drop()
         raise
+    writer.follow(restored.end)
     return Held(partition, writer, restored.header, restored.watermark), restored
 
 
@@ -200,7 +204,7 @@ async def _restore(
         finally:
             await tail.discard()
         if counted == tail.header.n:
-            return Restored(tail.header, tail.watermark, tail.rebuilt, tail.replayed)
+            return Restored(tail.header, tail.watermark, tail.rebuilt, tail.replayed, tail.end)
         if counted is not None:
             trusted = False
             verdict = PartitionMustStop(
