@@ -5,12 +5,19 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError, NotCoordinatorError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    MessageSizeTooLargeError,
+    NotCoordinatorError,
+    OperationNotAttempted,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.producer import sender as aiokafka_sender
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import (
     AddOffsetsToTxnRequest,
     AddPartitionsToTxnRequest,
+    AddPartitionsToTxnResponse_v0,
     EndTxnRequest,
     TxnOffsetCommitRequest,
 )
@@ -308,6 +315,35 @@ async def test_a_transaction_in_which_a_produce_failed_is_not_committed(
     owner = await PartitionWriter.open(settings, partition)
     assert await journal(log, partition) == [b"before"]
     assert await committed(log, partition, {**OFFSETS, DISCHARGES: 5})
+    await owner.release()
+
+
+async def test_nothing_is_produced_for_a_transaction_that_may_not_have_one_of_its_partitions(
+    settings: Settings, log: KafkaLog, partition: int
+):
+    writer = await PartitionWriter.open(settings, partition)
+    await writer.commit(batch("before"), OFFSETS)
+    wire = Wire(writer)
+    send, sent = writer._producer.client.send, []
+
+    async def refused(node: int, request: Any, **options: Any) -> Any:
+        sent.append(type(request).__name__)
+        if not isinstance(request, AddPartitionsToTxnRequest):
+            return await send(node, request, **options)
+        codes = {SIGNALS: TopicAuthorizationFailedError.errno, JOURNAL: OperationNotAttempted.errno}
+        return AddPartitionsToTxnResponse_v0(0, [(topic, [(partition, code)]) for topic, code in codes.items()])
+
+    writer._producer.client.send = refused
+    # At once, so that a broker which writes markers in its own time is still writing that of the transaction before.
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await writer.commit(batch("not allowed", **{SIGNALS: batch("one")[JOURNAL]}), OFFSETS)
+    await asyncio.sleep(0.3)
+    assert sent == [AddPartitionsToTxnRequest.__name__]
+    assert not wire.sent
+    assert "TopicAuthorizationFailed" in str(unknown.value)
+    await writer.drop()
+    owner = await PartitionWriter.open(settings, partition)
+    assert await journal(log, partition) == [b"before"]
     await owner.release()
 
 

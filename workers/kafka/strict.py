@@ -5,6 +5,10 @@ request that was only late can then end the *next* transaction of that epoch. He
 the partition is taken over again under a new epoch, and the journal says what had happened. Requests that were
 answered "not yet" may be asked again, except the one that ends a transaction: that is sent once and no more.
 
+A transaction that may not have one of its partitions, or its group, is over. aiokafka would send what is buffered all
+the same, for partitions that the broker does not know to be part of it. There it joins the transaction before, if that
+one's marker is not yet written, and is committed with it; or hangs until the next transaction is committed.
+
 A transaction that begins while the broker still writes the markers of the one before is answered "not yet" too; the
 client would ask again after 20 ms, in which a whole batch is done, and here asks sooner.
 
@@ -24,6 +28,7 @@ from aiokafka.producer.sender import (
     EndTxnHandler,
     TxnOffsetCommitHandler,
 )
+from aiokafka.producer.transaction_manager import TransactionState
 
 PATCHED: Final = "0.14."
 
@@ -38,10 +43,13 @@ class EndOfTransactionUnknown(KafkaError):  # type: ignore[misc]
 
 
 async def _ask(handler: Any, node_id: int) -> float | None:
-    """Sends once. Raises what the connection raises; returns the back-off that the answer asks for."""
+    """Sends once. Raises what the connection raises, and a refusal; returns the back-off that the answer asks for."""
     request = handler.create_request()
     answer = await handler._sender.client.send(node_id, request, group=handler.group)
     backoff: float | None = handler.handle_response(answer)
+    transactions = handler._sender._txn_manager
+    if transactions.state is TransactionState.ABORTABLE_ERROR:
+        raise transactions.wait_for_transaction_end().exception()  # ends the sender before it sends anything more
     return backoff
 
 

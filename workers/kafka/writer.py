@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka import TopicPartition
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import KafkaError, ProducerFenced
 
 from contracts.topics import INPUTS, JOURNAL, PAYOUTS, QUARANTINE, SIGNALS
 from workers.kafka.clients import AIOKAFKA, Clients
@@ -90,7 +90,9 @@ class PartitionWriter:
         except ProducerFenced as error:
             raise Fenced(f"partition {self._partition}: another worker has taken it over") from error
         except Exception as error:
-            raise OutcomeUnknown(f"partition {self._partition}: {type(error).__name__}: {error}") from error
+            # What has ended aiokafka's own task stands behind an error that says no more than that it was unexpected.
+            cause = (error.__cause__ if type(error) is KafkaError else None) or error
+            raise OutcomeUnknown(f"partition {self._partition}: {type(cause).__name__}: {cause}") from error
         self._usable = True
         return after
 
