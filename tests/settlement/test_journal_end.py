@@ -3,11 +3,11 @@
 import pytest
 
 from contracts.topics import DISCHARGES, INPUTS, JOURNAL
-from tests.settlement.memory import MemoryLog
+from tests.settlement.memory import Broker, MemoryLog
 from tests.settlement.purse import event, purses
 from tests.settlement.world import TERMS, World
 from workers.settlement.inbox import Waiting
-from workers.settlement.ports import Bounds, Held, PartitionMustStop, StopReason
+from workers.settlement.ports import Bounds, Held, OutcomeUnknown, PartitionMustStop, StopReason
 from workers.settlement.records import Incoming
 from workers.settlement.takeover import take_over
 from workers.settlement.turn import Lost, take_turn
@@ -16,6 +16,20 @@ from workers.settlement.turn import Lost, take_turn
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+class CutOff(MemoryLog):
+    """Says of journal and group what was true before it lost touch with the others."""
+
+    def __init__(self, broker: Broker, end: int, group: dict[str, int | None]) -> None:
+        super().__init__(broker)
+        self._end, self._then = end, group
+
+    async def journal_bounds(self, partition: int) -> Bounds:
+        return Bounds(0, self._end)
+
+    async def committed(self, partition: int) -> dict[str, int | None]:
+        return {**self._then}
 
 
 async def loses(world: World, held: Held) -> None:
@@ -33,20 +47,11 @@ async def test_whoever_has_read_the_journal_from_a_broker_that_no_longer_leads_i
     held = await world.take()
     await world.settle(held, "1")
     then = len(world.broker.logs[JOURNAL, 1])
-    group = {topic: world.broker.group["g", topic, 1] for topic in INPUTS}
+    group: dict[str, int | None] = {topic: world.broker.group["g", topic, 1] for topic in INPUTS}
     await world.settle(held, "2")
     world.keeper.store.hashes.clear()
 
-    class CutOff(MemoryLog):
-        """Says of journal and group what was true before it lost touch with the others."""
-
-        async def journal_bounds(self, partition: int) -> Bounds:
-            return Bounds(0, then)
-
-        async def committed(self, partition: int) -> dict[str, int | None]:
-            return {**group}
-
-    deceived, _ = await take_over(1, CutOff(world.broker), world.keeper, TERMS)
+    deceived, _ = await take_over(1, CutOff(world.broker, then, group), world.keeper, TERMS)
     assert deceived.header.seq == 1, "neither of the other witnesses has seen the second batch"
     await loses(world, deceived)
     assert (await world.take()).header == held.header
@@ -60,3 +65,12 @@ async def test_an_owner_whose_journal_was_made_anew_pays_nothing_more(world: Wor
     with pytest.raises(PartitionMustStop) as stop:
         await world.take()
     assert stop.value.reason is StopReason.JOURNAL_IS_EMPTY_BUT_NOT_NEW
+
+
+async def test_a_partition_is_not_born_a_second_time(world: World):
+    held = await world.take()
+    world.keeper.store.hashes.clear()
+    with pytest.raises(OutcomeUnknown, match="read up to 0"):
+        await take_over(1, CutOff(world.broker, 0, dict.fromkeys(INPUTS)), world.keeper, TERMS)
+    assert (await world.take()).header == held.header
+    assert world.headers() == [held.header]

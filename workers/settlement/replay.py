@@ -51,15 +51,22 @@ class Tail(Protocol):
         """Leaves nothing behind of what was not applied."""
 
 
-async def read_tail(partition: int, log: Log, keeper: Keeper, found: Snapshot, *, trusted: bool) -> Tail | None:
-    """The journal's tail, read up to its end; None if nothing was ever committed to it."""
+@dataclass(frozen=True, slots=True)
+class Unborn:
+    """A journal that was read up to `end`, and nothing was ever committed to it."""
+
+    end: int
+
+
+async def read_tail(partition: int, log: Log, keeper: Keeper, found: Snapshot, *, trusted: bool) -> Tail | Unborn:
+    """The journal's tail, read up to its end."""
     bounds = await log.journal_bounds(partition)
     if trusted:
         try:
             return await _follow(partition, log, keeper, found, bounds)
         except _Gap:
             pass
-    return await _read_all(partition, log, keeper, bounds)
+    return await _read_all(partition, log, keeper, bounds) or Unborn(bounds.end)
 
 
 class _Gap(Exception):

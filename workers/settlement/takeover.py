@@ -39,7 +39,7 @@ from workers.settlement.ports import (
     Writer,
 )
 from workers.settlement.records import Outgoing
-from workers.settlement.replay import read_tail
+from workers.settlement.replay import Unborn, read_tail
 
 RESTORES_MAX: Final = 3
 """How often one take-over begins again because the store moved under it or counted wrongly."""
@@ -105,7 +105,7 @@ async def _take_over(partition: int, log: Log, keeper: Keeper, terms: Terms) -> 
             keeper,
             terms,
             witness=lambda header, committed: _ask_witnesses(partition, log, header, committed, writer),
-            birth=lambda found, committed: _give_birth(partition, log, found, committed, terms, writer),
+            birth=lambda found, committed, end: _give_birth(partition, log, found, committed, end, terms, writer),
         )
     except BaseException:
         await writer.drop()
@@ -130,7 +130,7 @@ async def repair(held: Held, log: Log, keeper: Keeper, terms: Terms) -> Restored
         if write_header(header) != held.sealed:
             raise NotOurs(f"the journal is at {header.seq}, we were at {held.header.seq}")
 
-    async def impossible(_: Snapshot, __: Offsets) -> None:
+    async def impossible(_: Snapshot, __: Offsets, ___: int) -> None:
         raise NotOurs("the journal is empty")
 
     while True:
@@ -159,7 +159,7 @@ async def rebuild(partition: int, log: Log, keeper: Keeper, terms: Terms) -> Res
     async def nothing_to_ask(_: Header, __: Offsets) -> None:
         """The owner holds the position; a view has none."""
 
-    async def impossible(_: Snapshot, __: Offsets) -> None:
+    async def impossible(_: Snapshot, __: Offsets, ___: int) -> None:
         raise PartitionMustStop(StopReason.JOURNAL_IS_EMPTY_BUT_NOT_NEW, "nothing was ever committed to it")
 
     return await _restore(
@@ -178,7 +178,7 @@ async def _restore(
     terms: Terms,
     *,
     witness: Callable[[Header, Offsets], Awaitable[None]],
-    birth: Callable[[Snapshot, Offsets], Awaitable[None]],
+    birth: Callable[[Snapshot, Offsets, int], Awaitable[None]],
     trust_the_store: bool = True,
 ) -> Restored:
     """Steps 2 to 5; what is asked in step 4, and what an empty journal means, differs between the two callers."""
@@ -191,8 +191,8 @@ async def _restore(
         committed = await log.committed(partition)
         # Step 3. The end is that of everything written, so that nothing committed can hide behind it.
         tail = await read_tail(partition, log, keeper, found, trusted=trusted)
-        if tail is None:
-            await birth(found, committed)
+        if isinstance(tail, Unborn):
+            await birth(found, committed, tail.end)
             continue
         try:
             _agree(tail.header, terms)
@@ -256,7 +256,7 @@ async def _ask_witnesses(partition: int, log: Log, header: Header, committed: Of
 
 
 async def _give_birth(
-    partition: int, log: Log, found: Snapshot, committed: Offsets, terms: Terms, writer: Writer
+    partition: int, log: Log, found: Snapshot, committed: Offsets, end: int, terms: Terms, writer: Writer
 ) -> None:
     """Header 0, if there is no trace of a former life."""
     traces = [f"the group is at {offset} of {topic}" for topic, offset in committed.items() if offset is not None]
@@ -274,4 +274,5 @@ async def _give_birth(
         n=0,
         prev_hash=FIRST_HASH,
     )
+    writer.follow(end)
     await writer.commit({JOURNAL: [Outgoing(HEADER_KEY, write_header(header), [])]}, header.next_in)
