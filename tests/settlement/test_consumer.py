@@ -17,6 +17,7 @@ from workers.kafka import inputs as inputs_module
 from workers.kafka.consumer import ANSWER_SECONDS_LEAST, Consumer
 from workers.kafka.inputs import Inputs
 from workers.kafka.log import KafkaLog, stopped
+from workers.rehearsal.proof.proxy import Proxy
 
 pytestmark = pytest.mark.integration
 
@@ -123,6 +124,31 @@ async def test_a_consumer_whose_fetching_has_ended_by_an_error_says_so_and_does_
         with pytest.raises(KafkaError):
             for _ in range(50):
                 assert await consumer.getmany(timeout_ms=100) == {}
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same cluster", "another cluster"])
+async def test_a_cluster_that_comes_back_under_other_addresses_is_found_at_the_one_that_was_given_and_no_other(
+    servers: Rig, same: bool
+):
+    async with Proxy(speaks_kafka=False) as front, rig() as elsewhere:
+        front.to(int(servers.stack.kafka.rpartition(":")[2]))
+        consumer = Consumer(bootstrap_servers=f"127.0.0.1:{front.port}", auto_offset_reset="earliest")
+        await consumer.start()
+        consumer.assign([LOG])
+        assert await consumer.getmany(timeout_ms=300) == {}
+        if not same:  # embedded brokers all give the same name to their cluster
+            consumer._cluster_id = "the one before"
+        await servers.stack.broker.kill()
+        front.to(int(elsewhere.stack.kafka.rpartition(":")[2]))
+        await send_bills(elsewhere, b"a bill")
+        if same:
+            found = await consumer.getmany(timeout_ms=10_000)
+            assert [record.value for record in found[LOG]] == [b"a bill"]
+        else:
+            with pytest.raises(KafkaConnectionError, match="it was the one before"):
+                for _ in range(50):
+                    assert await consumer.getmany(timeout_ms=200) == {}
+        await stopped(consumer)
 
 
 @pytest.mark.parametrize("answer", ["no topics", "no partitions", "unknown partitions"])

@@ -5,9 +5,15 @@ from typing import Any, Final, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import PartitionRecords
-from aiokafka.errors import NotCoordinatorForGroupError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    NotCoordinatorForGroupError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
+from aiokafka.structs import BrokerMetadata
 
 ANSWER_SECONDS_LEAST: Final = 0.01
 """How long a fetch that brings nothing takes at least."""
@@ -40,17 +46,28 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     And says so when it can read no more: aiokafka's own task for fetching may end by an error, and nothing would be
     found for ever after.
+
+    And asks the addresses that it was given where no broker that it knows answers. aiokafka knows a cluster by the
+    addresses that its brokers had last, and would wait for ever for one that has come back under others. Another
+    cluster that answers there is not listened to: its offsets mean something else.
     """
+
+    _cluster_id: str | None = None
+    _strange_id: str | None = None
 
     async def start(self) -> None:
         """As aiokafka's."""
+        self._listen_to_one_cluster()
         await super().start()
         self._ask_patiently()
+        self._begin_again_at_the_given_addresses()
         if self._group_id is not None:
             self._hear_refusals()
 
     async def getmany(self, *logs: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
-        """As aiokafka's. Raises what has ended its task for fetching."""
+        """As aiokafka's. Raises what has ended its task for fetching, and where another cluster answers."""
+        if self._strange_id is not None:
+            raise KafkaConnectionError(f"cluster {self._strange_id} answers, it was {self._cluster_id}")
         fetching = self._fetcher.error_future
         if fetching.done():
             fetching.result()
@@ -82,6 +99,40 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
         coordinator._send_req = send_and_hear
 
+    def _listen_to_one_cluster(self) -> None:
+        cluster: Any = self._client.cluster
+        learn = cluster.update_metadata
+
+        def learn_of_ours(metadata: Any) -> None:
+            told = getattr(metadata, "cluster_id", None) or self._cluster_id
+            self._cluster_id = self._cluster_id or told
+            self._strange_id = told if told != self._cluster_id else None
+            if self._strange_id is None:
+                learn(metadata)
+
+        cluster.update_metadata = learn_of_ours
+
+    def _begin_again_at_the_given_addresses(self) -> None:
+        client: Any = self._client
+        ask = client._metadata_update
+        given = {
+            name: BrokerMetadata(name, host, port, None)
+            for number, (host, port, _) in enumerate(client.hosts)
+            for name in (f"bootstrap-{number}",)
+        }
+
+        async def ask_all(cluster: Any, topics: Any) -> bool:
+            if await ask(cluster, topics):
+                return True
+            known, cluster._brokers, cluster._bootstrap_brokers = cluster._brokers, {}, given
+            try:
+                found: bool = await ask(cluster, topics)
+            finally:
+                cluster._brokers = cluster._brokers or known
+            return found
+
+        client._metadata_update = ask_all
+
     def _ask_patiently(self) -> None:
         fetcher: Any = self._fetcher
         ask = fetcher._proc_fetch_request
@@ -89,12 +140,15 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         async def ask_patiently(*what: Any) -> bool:
             clock = asyncio.get_running_loop()
             asked = clock.time()
-            found: bool = await ask(*what)
+            found = False
             try:
+                found = await ask(*what)
                 if not found:
                     await asyncio.sleep(asked + ANSWER_SECONDS_LEAST - clock.time())
             except asyncio.CancelledError:
-                pass  # as the method that is wrapped: whoever cancels it awaits it without a net
+                # Whoever cancels it awaits it without a net: it would seem that the one who stops the consumer was
+                # cancelled. The method that is wrapped knows this too, but not while it waits after a failure.
+                pass
             return found
 
         fetcher._proc_fetch_request = ask_patiently
