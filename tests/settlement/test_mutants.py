@@ -125,6 +125,9 @@ BELIEVED: Final = "        # another epoch is wrong.\n        return await _take
 WITNESS: Final = "            await witness(tail.header, committed)"
 WITNESS_LATE: Final = "            await witness(tail.header, await log.committed(partition))"
 
+ANYWHERE: Final = (writer, "if self._journal_end is not None and offset != self._journal_end:", "if False:")
+"""Where the journal goes on tells of a second writer too."""
+
 UNKNOWN: Final = '            raise OutcomeUnknown(f"partition {self._partition}: {type'
 ABORTED: Final = """
             with contextlib.suppress(Exception):
@@ -178,7 +181,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "has a transactional id for each group": Mutant(
         STRANGE,
-        ((writer, "=transactional_id(partition),", '=f"yidan-{settings.group}-{partition}",'),),
+        ((writer, "=transactional_id(partition),", '=f"yidan-{settings.group}-{partition}",'), ANYWHERE),
     ),
     "reads where it stands before it has fenced anybody": Mutant(
         SLEEPY, ((takeover, FENCE, FENCE_LATE), (takeover, "\n\nasync def repair(", SEEN))
