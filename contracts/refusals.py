@@ -51,8 +51,10 @@ MENDS: Final[dict[Refusal, Mend]] = {
     ),
     Refusal.WRONG_PARTITION: Mend(
         "resend",
-        "分区必须等于 murmur2(psn_no) mod 分区数：使用 Kafka 默认分区器，不要自行指定分区。",
-        "The partition must be murmur2(psn_no) mod the partition count: use Kafka's default partitioner.",
+        "分区必须等于 murmur2(psn_no) mod 分区数：使用 Kafka Java 客户端的默认分区器（librdkafka 设 "
+        "partitioner=murmur2_random），不要自行指定分区。",
+        "The partition must be murmur2(psn_no) mod the partition count: use the default partitioner of Kafka's Java "
+        "client; with librdkafka, `partitioner=murmur2_random`.",
     ),
     Refusal.EVENT_TYPE_IS_UNKNOWN: Mend(
         "resend", "type 不是约定的事件类型，见各主题的消息列表。", "`type` is none of the agreed event types."

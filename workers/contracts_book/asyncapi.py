@@ -26,9 +26,10 @@ _ABOUT: Final = f"""\
 一单（Yidan）：出院结算事件进，逐层合并支付单出。Discharge events in, one combined payout a bill out, layer by layer.
 
 **Keys and partitions.** Every record of an input and output topic is keyed by `psn_no`, byte for byte the value's, and
-lies in partition `murmur2(psn_no) % P`, the default of Kafka's own clients. All topics have the same P
-({PARTITIONS_DEFAULT} by default), fixed when the journal is born. Another key or partitioner would give one person two
-ledgers and two caps, so such a record is refused.
+lies in partition `murmur2(psn_no) % P`, the default of Kafka's own Java client; clients on librdkafka (C, Python, Go,
+.NET) hash otherwise unless told `partitioner=murmur2_random`. All topics have the same P ({PARTITIONS_DEFAULT} by
+default), fixed when the journal is born. Another key or partitioner would give one person two ledgers and two caps, so
+such a record is refused.
 
 **Order.** Records of one person on one topic count in the order in which they were produced; outputs keep it. Between
 topics only this holds: of what one batch has read, persons come before discharges, discharges before applications.
@@ -40,7 +41,9 @@ the transaction that commits their inputs: a `read_committed` consumer sees each
 records of aborted transactions. `ce_id` names each output for consumers that store what they have seen.
 
 **Refusals.** Bad records go to `onestop.quarantine.v1` and never stop a partition; see `x-refusals` on its message for
-the closed list and what a gateway does about each. A refused record has not counted: mended, it may come again. Or the
+the closed list and what a gateway does about each: `resend` it mended, `stop`, since it can only be refused again, or
+`ask`, since two systems disagree and a person must look. `source` is the refused record's topic, partition and offset,
+as the broker acknowledged it to its sender. A refused record has not counted: mended, it may come again. Or the
 operator sends the refused bytes again, once the reason is gone: they carry the header `{REPLAYED_FROM}`.
 
 **Money** is yuan as a JSON string with at most two decimals, or a whole JSON number; Yidan always writes strings with
