@@ -7,7 +7,6 @@ import typer
 
 from workers.cli_options import (
     EventsOption,
-    FileArgument,
     JsonOption,
     PacksOption,
     PartitionOption,
@@ -75,7 +74,10 @@ def year(
 
 @app.command("carry-in")
 def carry_in(
-    file: FileArgument,
+    file: Annotated[
+        typer.FileBinaryRead,
+        typer.Argument(metavar="FILE", help="A statement of `yidan year --export`; - for standard input."),
+    ],
     psn_no: Annotated[str, typer.Option(metavar="PSN_NO", help="The person's number here.")],
     insuplc_admdvs: Annotated[str, typer.Option(metavar="REGION", help="Where the person is insured from here on.")],
     layer: Annotated[
