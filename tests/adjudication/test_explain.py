@@ -295,6 +295,9 @@ def test_lines_that_are_no_payouts_are_named_by_line_and_field_and_the_rest_is_e
         (5, "lines.3.delta"),
         (6, "fund_pay_sumamt"),
     ]
+    assert str(problems[1]) == (
+        "line 4, type: not a combined_payout: events are settled first, as in `yidan settle FILE | yidan explain -`"
+    )
     assert str(problems[2]).startswith("line 5, lines.3.delta: not a combined_payout: ")
 
 

@@ -45,6 +45,8 @@ _PARTS: Final = {
 """What each part of a bill is, in the order in which a bill lists them."""
 
 
+_SETTLE_FIRST: Final = "events are settled first, as in `yidan settle FILE | yidan explain -`"
+
 _RATIO: Final = re.compile(r"[01]\.[0-9]{2,8}", re.ASCII)
 
 
@@ -78,7 +80,7 @@ def explain_lines(lines: Iterable[bytes], packs: PackSet | ReadingTexts | None =
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             field = ".".join(map(str, first["loc"])) or None
-            yield Problem(number, field, f"not a combined_payout: {first['msg']}")
+            yield Problem(number, field, f"not a combined_payout: {_SETTLE_FIRST if field == 'type' else first['msg']}")
         except ContradictoryPayoutError as error:
             yield Problem(number, error.field, str(error))
 
