@@ -143,6 +143,15 @@ def test_a_file_that_is_not_there_is_a_usage_error() -> None:
     assert yidan("no-such-command").returncode == 2
 
 
+@pytest.mark.parametrize("day", ["2021-13-01", "2021-1-1", "20210101"])
+def test_a_day_that_is_none_is_told_how_days_are_written(day: str) -> None:
+    adopted = yidan("packs", "adopt", "331000", "--preview", "--events", "/dev/null", "--from", day)
+    paid = yidan("statements", "paid", "S", "1", "--voucher", "V", "--paid-on", day)
+    for told in (adopted, paid):
+        assert told.returncode == 2
+        assert b"YYYY-MM-DD" in told.stderr
+
+
 def test_the_settings_in_force_are_shown_as_a_file_would_write_them_and_no_secret_with_them() -> None:
     told = {"YIDAN_REDIS_URL": "rediss://user:geheim@store:6380/2", "YIDAN_PARTITIONS": "24"}
     command = [sys.executable, "-m", "workers", "config", "show"]

@@ -1,12 +1,19 @@
 """The `yidan` command. Data goes to standard output, everything for people to standard error."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from workers.cli_options import BackupArgument, EventsOption, FileArgument, JsonOption, PacksOption, PartitionOption
+from workers.cli_options import (
+    BackupArgument,
+    EventsOption,
+    FileArgument,
+    JsonOption,
+    PacksOption,
+    PartitionOption,
+    calendar_day,
+)
 from workers.cli_person import app as person_app
 from workers.cli_statements import statements_app
 from workers.quarantine_commands import quarantine_app
@@ -178,7 +185,7 @@ def packs_card(region: Annotated[str, typer.Argument(metavar="REGION")], packs: 
 def packs_adopt(
     region: Annotated[str, typer.Argument(metavar="REGION")],
     first_day: Annotated[
-        datetime, typer.Option("--from", formats=["%Y-%m-%d"], metavar="DATE", help="First day of discharge.")
+        str, typer.Option("--from", parser=calendar_day, metavar="DATE", help="First day of discharge.")
     ],
     preview: Annotated[bool, typer.Option("--preview", help="Show what it would move; send nothing.")] = False,
     as_json: JsonOption = False,
@@ -198,8 +205,7 @@ def packs_adopt(
     """
     from workers.adoption_commands import AdoptOrder, adopt_pack
 
-    day = f"{first_day:%Y-%m-%d}"
-    raise typer.Exit(adopt_pack(AdoptOrder(region, day, preview, as_json, events, packs, settled_under)))
+    raise typer.Exit(adopt_pack(AdoptOrder(region, first_day, preview, as_json, events, packs, settled_under)))
 
 
 @topics_app.command("apply")

@@ -5,6 +5,17 @@ from typing import Annotated
 
 import typer
 
+
+def calendar_day(text: str) -> str:
+    """A day as it is written in an option."""
+    from contracts.fields import parse_day
+
+    try:
+        return parse_day(text)
+    except ValueError:
+        raise typer.BadParameter("write a day of the calendar as YYYY-MM-DD") from None
+
+
 FileArgument = Annotated[
     typer.FileBinaryRead, typer.Argument(metavar="FILE", help="JSON lines; - for standard input.", show_default=False)
 ]

@@ -1,12 +1,11 @@
 """The commands about clearing statements, as they are called: one was paid, or that is taken back."""
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from contracts.clearing_payment import TakenBackFor
-from workers.cli_options import JsonOption
+from workers.cli_options import JsonOption, calendar_day
 
 statements_app = typer.Typer(no_args_is_help=True, help="Clearing statements: say that one was paid, or take it back.")
 
@@ -18,7 +17,7 @@ def statements_paid(
     statement_id: Annotated[str, typer.Argument(metavar="STATEMENT_ID", help="As it stands on the statement.")],
     amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="Yuan, such as 1200.50.")],
     paid_on: Annotated[
-        datetime, typer.Option("--paid-on", formats=["%Y-%m-%d"], metavar="DAY", help="When the money went out.")
+        str, typer.Option("--paid-on", parser=calendar_day, metavar="DAY", help="When the money went out.")
     ],
     voucher: Annotated[str, typer.Option(metavar="NO", help="The payment voucher's number.")],
     revision: Annotated[int | None, typer.Option(min=1, help="The revision that was paid; else the latest.")] = None,
@@ -36,8 +35,7 @@ def statements_paid(
     """
     from workers.payment_commands import PaidOrder, pay_statement
 
-    day = f"{paid_on:%Y-%m-%d}"
-    order = PaidOrder(statement_id, amount, day, voucher, revision, payment_id, unseen, overpay, preview, as_json)
+    order = PaidOrder(statement_id, amount, paid_on, voucher, revision, payment_id, unseen, overpay, preview, as_json)
     raise typer.Exit(pay_statement(order))
 
 
@@ -46,7 +44,7 @@ def statements_take_back(
     payment_id: Annotated[str, typer.Argument(metavar="PAYMENT_ID", help="As `paid` and the page name it.")],
     why: Annotated[TakenBackFor, typer.Option(help="Why it no longer counts.")],
     taken_back_on: Annotated[
-        datetime, typer.Option("--on", formats=["%Y-%m-%d"], metavar="DAY", help="From when on it does not count.")
+        str, typer.Option("--on", parser=calendar_day, metavar="DAY", help="From when on it does not count.")
     ],
     voucher: Annotated[str | None, typer.Option(metavar="NO", help="The voucher of what came back.")] = None,
     unseen: Annotated[bool, typer.Option("--unseen", help="Send it even if no such payment was told yet.")] = False,
@@ -59,5 +57,6 @@ def statements_take_back(
     """
     from workers.payment_commands import TakenBackOrder, take_back_payment
 
-    day = f"{taken_back_on:%Y-%m-%d}"
-    raise typer.Exit(take_back_payment(TakenBackOrder(payment_id, why.value, day, voucher, unseen, preview, as_json)))
+    raise typer.Exit(
+        take_back_payment(TakenBackOrder(payment_id, why.value, taken_back_on, voucher, unseen, preview, as_json))
+    )
