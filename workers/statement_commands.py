@@ -226,7 +226,7 @@ def carry_in_statement(
         for refusal in trial.refused:
             raise Answered(Exit.BAD_DATA, f"it would be refused, {refusal['reason']}: {refusal['detail']}")
         printed = events is not None and not dry_run
-        typer.echo(carrying_page(statement, office, event, trial, named=not printed), nl=False, err=printed)
+        typer.echo(carrying_page(statement, pack, office, event, trial, named=not printed), nl=False, err=printed)
         if trial.effect in ("stale", "repeated"):
             return _known(trial.effect)
         if printed:

@@ -104,13 +104,14 @@ async def test_a_year_that_has_begun_is_priced_again_when_the_balances_come(
     statement, _ = believed(await stated(settled(FIRST), key), trusted, NOW)
     office = trusted[key.key_id]
     event = CarriedIn.model_validate_json(json.dumps(carry))
-    page = carrying_page(statement, office, event, trial, named=False)
+    (pack,) = ELSEWHERE.packs
+    page = carrying_page(statement, pack, office, event, trial, named=False)
     # The 45,000.00 that it was paid too much, and 72,500.00 carried in
-    for words in ("-45,000.00", "应退待定", "72,500.00", office.name):
+    for words in ("-45,000.00", "应退待定", "医疗救助·住院  ", "72,500.00", office.name):
         assert words in page, words
     assert PERSON not in page
     assert carry["psn_no"] not in page
-    assert carry["psn_no"] in carrying_page(statement, office, event, trial, named=True)
+    assert carry["psn_no"] in carrying_page(statement, pack, office, event, trial, named=True)
 
 
 async def test_a_later_statement_takes_the_place_of_an_earlier_one(key: SigningKey, trusted: dict[str, Office]):

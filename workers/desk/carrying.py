@@ -77,7 +77,9 @@ def carried_in(
     return CarriedIn.model_validate_json(orjson.dumps(event))
 
 
-def carrying_page(statement: Statement, office: Office, event: CarriedIn, trial: Trial, *, named: bool) -> str:
+def carrying_page(
+    statement: Statement, pack: Pack, office: Office, event: CarriedIn, trial: Trial, *, named: bool
+) -> str:
     """What carrying in would change. Persons' numbers are left out where the page goes to standard error."""
     page = Page()
     page.rule("=")
@@ -93,7 +95,8 @@ def carrying_page(statement: Statement, office: Office, event: CarriedIn, trial:
     page.term("结论", _EFFECTS[trial.effect])
     page.section("结转的各层累计")
     rows = [["待遇层", FIELD_WORDS["base"].zh, FIELD_WORDS["paid"].zh]]
-    rows += [[layer.value, printed(balance.base), printed(balance.paid)] for layer, balance in event.layers.items()]
+    labels = {layer.id: layer.label for layer in pack.layers}
+    rows += [[labels[id_], printed(kept.base), printed(kept.paid)] for id_, kept in event.layers.items()]
     page.laid_out(aligned(rows))
     movement_sections(page, summary(trial.payouts), trial.signals)
     page.rule("=")
