@@ -167,7 +167,7 @@ def _status(tally: Tally, sent: int | None) -> str:
     signals = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.signals.items()))
     lines = [
         f"payouts: {kinds or 'none yet'}",
-        f"refused: {tally.refusals.total():,} ({len(tally.refusals)} reasons)",
+        f"refused: {tally.refusals.total():,} ({len(tally.refusals)} reason{'' if len(tally.refusals) == 1 else 's'})",
         f"signals: {signals or 'none yet'}",
     ]
     if sent is not None:
