@@ -144,11 +144,13 @@ class Application(Section):
     """What must hold before a layer paid on application may be paid.
 
     `until` is the last day in the following year; `applicants` maps what the office calls an applicant to a row's
-    `who`; `hardship_first` are the applicants who must have asked for a hardship identity before.
+    `who`; `hardship_first` are the applicants who must have asked for a hardship identity before. `other_assistance`,
+    found when the application is decided, is deducted from the year's base before the deductible.
     """
 
     until: MonthAndDay
     insured_years: Annotated[int, Field(ge=0, le=100)]
+    other_assistance: Literal["from_base"]
     applicants: Annotated[dict[str, str], Field(min_length=1)]
     hardship_first: Annotated[tuple[Text, ...], Field(strict=False)] = ()
 

@@ -185,3 +185,13 @@ def test_a_city_s_new_pack_does_not_reach_those_whom_a_county_s_own_decides_now(
     core.use(PackSet([half, county]))
     assert core.take(adopted(half, "331081", 2021)).effect == "repeated"
     assert core.take(adopted(county, "331002", 2021)).effect == "changed"
+
+
+def test_what_others_have_paid_is_deducted_by_its_clause_and_its_reading() -> None:
+    of_deduction, of_reading = "景政办发〔2021〕29号 二（三）2（2）", "JN-15"
+    (alone,) = settled_by(JINGNING, stay("S1", 100_000)).take(decided(1)).payouts
+    (beside,) = settled_by(JINGNING, stay("S1", 100_000)).take(decided(1, other_assistance="1000")).payouts
+    assert (alone["fund_pay_sumamt"], beside["fund_pay_sumamt"]) == ("45000.00", "44500.00")
+    assert of_deduction not in alone["lines"][0]["clauses"]
+    assert of_deduction in beside["lines"][0]["clauses"]
+    assert set(beside["lines"][0]["readings"]) - set(alone["lines"][0]["readings"]) == {of_reading}

@@ -208,6 +208,10 @@ def application_payout(
     line = _line(1, _as_decision(grant), "", delta, Payee.PERSON if delta else None)
     if delta < 0 or (delta and revision > 1):
         line["correction"] = _corrected(delta)
+    if decision.other_assistance and grant.row is not None:
+        clauses, readings = _of_other_assistance(grant.layer)
+        line["clauses"] = list(dict.fromkeys([*line["clauses"], *clauses]))
+        line["readings"] = sorted({*line["readings"], *readings})
     payout: CombinedPayout = {
         "type": "combined_payout",
         # `:` stands in no identifier, so no settlement's payout can have this id.
@@ -226,6 +230,12 @@ def application_payout(
     if decision.other_assistance:
         payout["other_assistance"] = yuan(decision.other_assistance)
     return payout
+
+
+def _of_other_assistance(layer: Layer) -> tuple[list[str], list[str]]:
+    """The clauses and readings by which what others have paid lowers what an application is paid."""
+    key = "application.other_assistance"
+    return layer.clauses_of(key), layer.readings_of(key)
 
 
 def _as_decision(grant: Grant) -> Decision:
