@@ -50,6 +50,9 @@ class Reads(Protocol):
     def unread(self, partition: int) -> Mapping[str, int]:
         """How far the end lies behind what has been handed out, by topic."""
 
+    def unheard(self, partition: int) -> float:
+        """For how many seconds the broker has answered no question for records."""
+
 
 class Seats:
     """The table of partitions. Not one of its methods waits, except `close`."""
@@ -263,15 +266,15 @@ class Seats:
         """Sets the lag of every partition of ours; what one that was let go of left unsettled goes on waiting."""
         for seat in self._seats.values():
             behind: Mapping[str, int] = {}
-            oldest = seat.waiting_since_ms
+            oldest, unheard = seat.waiting_since_ms, 0.0
             if seat.held is not None and seat.inbox is not None:
                 unread = self._reads.unread(seat.partition)
                 behind = {topic: seat.inbox.waiting(topic) + number for topic, number in unread.items()}
-                oldest = seat.inbox.oldest_ms()
+                oldest, unheard = seat.inbox.oldest_ms(), self._reads.unheard(seat.partition)
             elif oldest is None:
                 continue
             seconds = 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
-            self._metrics.lag(seat.partition, behind, seconds)
+            self._metrics.lag(seat.partition, behind, seconds, unheard)
 
     # ── ends ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -145,6 +145,9 @@ class Reader:
     def unread(self, partition: int) -> dict[str, int]:
         return {}
 
+    def unheard(self, partition: int) -> float:
+        return 0.0
+
     def fetch(self) -> dict[int, dict[str, list[Waiting]]]:
         arrived: dict[int, dict[str, list[Waiting]]] = {}
         for partition, position in self.position.items():

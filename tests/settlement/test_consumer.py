@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
 from aiokafka.record.util import calc_crc32c
 
-from contracts.topics import DISCHARGES
+from contracts.topics import DISCHARGES, INPUTS
 from tests.settlement.rig import P, Rig, rig
 from workers.kafka import inputs as inputs_module
 from workers.kafka.consumer import ANSWER_SECONDS_LEAST, Consumer
@@ -208,4 +208,35 @@ async def test_a_rebalance_that_takes_longer_than_the_poll_interval_comes_to_an_
     assert not await until(lambda: not inputs.rebalancing, 2)
     away = False
     assert await until(lambda: inputs.assignments == 2, 10)
+    await inputs.stop()
+
+
+async def test_a_partition_that_the_broker_only_has_an_error_for_is_told_from_one_that_is_quiet(servers: Rig):
+    inputs = Inputs(servers.settings(partitions_fixed=f"{LOG.partition},0"))
+    await inputs.start()
+    send, ill = inputs._consumer._client.send, True
+
+    async def changed(node: int, request: Any, **options: Any) -> Any:
+        answer = await send(node, request, **options)
+        if ill and type(request).__name__ == "FetchRequest":
+            answer.topics = [
+                (topic, [(p, -1 if p == LOG.partition else code, *rest) for p, code, *rest in partitions])
+                for topic, partitions in answer.topics
+            ]
+        return answer
+
+    inputs._consumer._client.send = changed
+    for partition in (0, LOG.partition):
+        inputs.seek(partition, dict.fromkeys(INPUTS, 0))
+    for _ in range(8):
+        await inputs.fetch(0.2)
+    assert inputs.unheard(LOG.partition) > 1
+    assert inputs.unheard(0) < 1
+    inputs.pause(LOG.partition)
+    assert inputs.unheard(LOG.partition) == 0
+    inputs.resume(LOG.partition, INPUTS)
+    ill = False
+    for _ in range(8):
+        await inputs.fetch(0.2)
+    assert inputs.unheard(LOG.partition) < 1
     await inputs.stop()

@@ -200,10 +200,11 @@ def test_a_partition_is_in_one_state_and_leaves_no_trace_when_it_goes():
     metrics = new()
     metrics.state(3, PartitionState.TAKING_OVER)
     metrics.state(3, PartitionState.OWNED)
-    metrics.lag(3, {DISCHARGES: 12}, 4.0)
+    metrics.lag(3, {DISCHARGES: 12}, 4.0, 0.5)
     assert value(metrics, "partition_state", partition="3", state="owned") == 1
     assert value(metrics, "partition_state", partition="3", state="taking_over") == 0
     assert value(metrics, "lag_records", topic=DISCHARGES, partition="3") == 12
+    assert value(metrics, "unheard_seconds", partition="3") == 0.5
     metrics.state(3, PartitionState.STOPPED, StopReason.INPUT_IS_LOST)
     assert value(metrics, "partition_stopped", partition="3", reason="input_is_lost") == 1
     metrics.state(3, PartitionState.TAKING_OVER)
@@ -238,7 +239,7 @@ def everything() -> bytes:
     metrics.taken_over(TakeOverCause.FENCED)
     metrics.restored(Errand.TAKE_OVER, Restore.REBUILD, 2.0)
     metrics.state(0, PartitionState.STOPPED, StopReason.INPUT_IS_LOST)
-    metrics.lag(0, dict.fromkeys(INPUTS, 1), 1.0)
+    metrics.lag(0, dict.fromkeys(INPUTS, 1), 1.0, 0.5)
     found = counts()
     found.reached["331000", "assistance_inpatient", Reached.PAID] += 1
     found.caps_reached["331000", "assistance_inpatient"] += 1

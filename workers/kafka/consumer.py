@@ -79,6 +79,10 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         state: Any = self._subscription.subscription.assignment.state_value(log)
         return state.position if state.has_valid_position else None
 
+    def heard_at(self, log: TopicPartition) -> float:
+        """When the broker last answered a fetch of a partition without an error, in seconds of the clock; 0: never."""
+        return (self.last_poll_timestamp(log) or 0) / 1_000
+
     def check_group(self) -> None:
         """Raises what keeps us out of the group; counts as having asked for records."""
         self._coordinator.check_errors()

@@ -6,6 +6,7 @@ never the group's: a partition stays paused at a placeholder until a take-over h
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -68,6 +69,8 @@ class Inputs(ConsumerRebalanceListener):  # type: ignore[misc]
         self.assignments = 0
         """How often partitions were assigned. What was fetched before the last time may not be ours."""
         self._rounds_apart = 0
+        self._asked_since: dict[TopicPartition, float] = {}
+        """Since when there was nothing that kept a partition from being fetched."""
         self.lost: set[int] = set()
         """Partitions whose position the broker no longer has."""
         self.undecodable: dict[int, str] = {}
@@ -185,6 +188,7 @@ class Inputs(ConsumerRebalanceListener):  # type: ignore[misc]
             log = TopicPartition(topic, partition)
             self._consumer.seek(log, offset)
             self._consumer.resume(log)
+            self._asked_since[log] = time.time()
 
     def pause(self, partition: int, topics: Iterable[str] = INPUTS) -> None:
         """Stops fetching."""
@@ -209,6 +213,19 @@ class Inputs(ConsumerRebalanceListener):  # type: ignore[misc]
             end, position = self._consumer.highwater(log), self._consumer.stands_at(log)
             behind[log.topic] = max(0, end - position) if end is not None and position is not None else 0
         return behind
+
+    def unheard(self, partition: int) -> float:
+        """For how many seconds the broker has answered no fetch of one of the topics that are fetched.
+
+        aiokafka asks again for ever, and tells nobody, where a broker answers with an error that it does not know.
+        """
+        now, longest = time.time(), 0.0
+        for log in self._ours(partition, INPUTS):
+            if log in self._consumer.paused():
+                self._asked_since[log] = now
+            since = max(self._consumer.heard_at(log), self._asked_since.get(log, now))
+            longest = max(longest, now - since)
+        return longest
 
     def _ours(self, partition: int, topics: Iterable[str]) -> list[TopicPartition]:
         assigned = self._consumer.assignment()

@@ -105,6 +105,12 @@ LAG_SECONDS: Final = Name(
     "How long the oldest record fetched has waited, also while its partition is not held.",
     ("partition",),
 )
+UNHEARD_SECONDS: Final = Name(
+    "gauge",
+    "unheard_seconds",
+    "How long the broker has answered no fetch of a topic that is fetched, without an error.",
+    ("partition",),
+)
 
 # ── partitions ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -91,6 +91,7 @@ class Metrics:
         self._batch_records = histogram(names.BATCH_RECORDS, registry)
         self._lag = gauge(names.LAG_RECORDS, registry)
         self._lag_seconds = gauge(names.LAG_SECONDS, registry)
+        self._unheard = gauge(names.UNHEARD_SECONDS, registry)
         self.partitions = gauge(names.PARTITIONS, registry)
         self._states = gauge(names.STATE, registry)
         self._stopped = gauge(names.STOPPED, registry)
@@ -215,11 +216,12 @@ class Metrics:
         """Observes how long a take-over or a repair took."""
         self._restores[errand, how].observe(seconds)
 
-    def lag(self, partition: int, records: Mapping[str, int], seconds: float) -> None:
-        """Sets how far a partition of ours is behind."""
+    def lag(self, partition: int, records: Mapping[str, int], seconds: float, unheard: float) -> None:
+        """Sets how far a partition of ours is behind, and for how long the broker has not told us what there is."""
         for topic, number in records.items():
             self._lag.labels(topic, str(partition)).set(number)
         self._lag_seconds.labels(str(partition)).set(seconds)
+        self._unheard.labels(str(partition)).set(unheard)
 
     def state(self, partition: int, state: PartitionState | None, reason: StopReason | None = None) -> None:
         """Sets a partition's state; None when it is no longer ours, which also takes its lag away."""
@@ -236,6 +238,7 @@ class Metrics:
                 _remove(self._stopped, label, stop)
         if state is None:
             _remove(self._lag_seconds, label)
+            _remove(self._unheard, label)
             for topic in INPUTS:
                 _remove(self._lag, topic, label)
 

@@ -116,9 +116,12 @@ LAG = (
             series(
                 8,
                 "积压（秒，按分区）",
-                "How long the oldest record fetched has waited, by partition. The dashed line is where somebody is "
-                "woken.",
-                [("max by (partition) (yidan_lag_seconds{@})", "{{partition}}")],
+                "How long the oldest record fetched has waited, by partition; and for how long the broker has not said "
+                "whether there are more. The dashed line is where somebody is woken.",
+                [
+                    ("max by (partition) (yidan_lag_seconds{@})", "{{partition}}"),
+                    ("max by (partition) (yidan_unheard_seconds{@})", "{{partition}} 未答"),
+                ],
                 unit="s",
                 limit=30,
                 runbook="YidanLagInSeconds",

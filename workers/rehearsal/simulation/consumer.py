@@ -1,6 +1,7 @@
 """A consumer that behaves as aiokafka's does: a member of the group, a scout for offsets, or a reader of one log."""
 
 import asyncio
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -116,6 +117,10 @@ class MemoryConsumer:
     async def position(self, log: TopicPartition) -> int:
         """Where the next fetch begins."""
         return self._positions[log] or 0
+
+    def heard_at(self, _: TopicPartition) -> float:
+        """It always answers."""
+        return math.inf
 
     def stands_at(self, log: TopicPartition) -> int | None:
         """Where the next fetch begins, if it is known."""

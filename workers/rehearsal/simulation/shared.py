@@ -25,7 +25,7 @@ class Unseen(Metrics):
     def state(self, partition: int, state: PartitionState | None, reason: StopReason | None = None) -> None:
         """Not set."""
 
-    def lag(self, partition: int, records: Mapping[str, int], seconds: float) -> None:
+    def lag(self, partition: int, records: Mapping[str, int], seconds: float, unheard: float) -> None:
         """Not set."""
 
 
