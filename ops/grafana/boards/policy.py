@@ -62,9 +62,10 @@ TARGETS = (
             figure(
                 4,
                 "同区不同政策包",
-                "Regions for which more than one digest is in use at once: the same bill would be paid differently "
-                "by each worker.",
-                f"sum((count by (region) (count by (region, digest) (yidan_pack_info{{@@, {R}}})) - 1) > bool 0)",
+                "Texts that some workers settle by and others do not: the same bill would be paid differently by each. "
+                "A city's text and its counties' are several by right.",
+                f"sum(count by (region, digest) (yidan_pack_info{{@@, {R}}})"
+                " < bool scalar(count(count by (instance) (yidan_pack_info{@@}))))",
                 unit="none",
                 steps=((None, GREEN), (1, RED)),
                 runbook="YidanPacksDiffer",
