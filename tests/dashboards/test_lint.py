@@ -235,6 +235,19 @@ def test_labels_that_are_asked_for_have_their_metric():
                 assert labels <= set(name.labels), expression
 
 
+TOLD_BY_EACH = {
+    *("yidan_operate_position", "yidan_spent_fen", "yidan_open_fen", "yidan_paid_out_fen", "yidan_payments_refused"),
+    *("yidan_partitions", "yidan_readings", "yidan_partition_state"),
+}
+"""What several processes may tell of one thing: added up over instances it is too much by as many as there are."""
+
+
+def test_what_every_process_tells_whole_is_not_added_up_over_instances():
+    added = re.compile(rf"\bsum(?: by \([^)]*\) )?\((?:\w+\()?(?:{'|'.join(sorted(TOLD_BY_EACH))})\b")
+    for expression in (*expressions(), *recorded().values()):
+        assert not added.search(expression), expression
+
+
 @each_dashboard
 def test_every_panel_leads_to_a_heading_of_the_runbook(name):
     runbook = (ROOT / "ops" / "runbook.md").read_text("utf-8")

@@ -16,7 +16,10 @@ from ops.grafana.boards.panels import (
 
 LAYERS, PIPELINE, POLICY = "yidan-layers", "yidan-pipeline", "yidan-policy"
 
-UNHELD = """max(yidan_partitions{@@}) - (sum(yidan_partition_state{@@, state=~"owned|repairing"}) or vector(0))"""
+UNHELD = """
+    max(yidan_partitions{@@})
+    - (sum(max by (partition) (yidan_partition_state{@@, state=~"owned|repairing"})) or vector(0))
+"""
 
 TROUBLES = f"""
     (absent(yidan_draining{{@@}}) or vector(0))

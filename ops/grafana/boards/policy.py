@@ -270,7 +270,7 @@ CLEARING = Line(
             "Payouts that the views take in, beside those that workers write. Positions count Kafka's markers of "
             "transactions too, so the first lies above the second; they keep step. Settlement does not need the views.",
             [
-                ("sum(deriv(yidan_operate_position{@}[$__rate_interval]))", "读入 taken in"),
+                ("sum(max by (partition) (deriv(yidan_operate_position{@}[$__rate_interval])))", "读入 taken in"),
                 ("sum(rate(yidan_payouts_total{@}[$__rate_interval]))", "写出 written"),
             ],
             unit="cps",
