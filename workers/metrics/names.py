@@ -162,6 +162,7 @@ QUARANTINE_OPEN: Final = Name(
 QUARANTINE_OLDEST: Final = Name(
     "gauge", "quarantine_oldest_timestamp_seconds", "When the oldest of them was refused; 0 where none is open."
 )
+QUARANTINE_AT: Final = Name("gauge", "quarantine_timestamp_seconds", "When the quarantine was last read to its end.")
 AUDIT_DRIFT: Final = Name(
     "gauge", "audit_drift", "Differences between store, journal and payouts, as the last whole audit found them."
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, write_to_textfile
 
 from workers.metrics.bound import gauge
-from workers.metrics.names import AUDIT_AT, AUDIT_DRIFT
+from workers.metrics.names import AUDIT_AT, AUDIT_DRIFT, QUARANTINE_AT
 from workers.metrics.quarantine import QuarantineMetrics
 
 
@@ -19,7 +19,11 @@ def write_audit(path: Path, differences: int) -> None:
 
 
 def write_quarantine(path: Path, by_reason: Mapping[tuple[str, str], int], oldest_ms: int | None) -> None:
-    """What lies in quarantine, by (reason, topic), and since when."""
+    """What lies in quarantine, by (reason, topic), and since when; and that it was looked at now.
+
+    Without the latter nobody could tell a quarantine that is empty from one that cannot be read any more.
+    """
     registry = CollectorRegistry()
     QuarantineMetrics(registry).show(by_reason, oldest_ms)
+    gauge(QUARANTINE_AT, registry).set_to_current_time()
     write_to_textfile(str(path), registry)

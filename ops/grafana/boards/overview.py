@@ -36,6 +36,9 @@ NET = " ".join(
     for sign, way in (("", "paid"), ("+", "top_ups"), ("-", "returned"))
 )
 
+LOOKED = "and on () (time() - max(yidan_quarantine_timestamp_seconds{@@}) < 3600)"
+"""Where nobody could read the quarantine for an hour its figures are shown as none, not as they were."""
+
 FIRST = Line(
     5,
     (
@@ -153,8 +156,10 @@ SECOND = Line(
         figure(
             4,
             "隔离区未处理",
-            "Refused records that nobody has sent again, as the last `yidan quarantine list --textfile` counted them.",
-            "sum(yidan_quarantine_open_records{@@}) or 0 * max(yidan_quarantine_oldest_timestamp_seconds{@@})",
+            "Refused records that nobody has sent again, as the last `yidan quarantine list --textfile` counted them; "
+            "none shown where nobody has looked for an hour.",
+            "(sum(yidan_quarantine_open_records{@@}) or 0 * max(yidan_quarantine_oldest_timestamp_seconds{@@})) "
+            f"{LOOKED}",
             unit="none",
             steps=((None, GREEN), (1, YELLOW), (100, ORANGE)),
             runbook="YidanQuarantineGrows",
@@ -163,8 +168,8 @@ SECOND = Line(
             4,
             "隔离区最早一条",
             "How long the oldest of them has lain there. Somebody may be waiting for a payment; a day is a ticket.",
-            "(time() - max(yidan_quarantine_oldest_timestamp_seconds{@@} > 0)) or 0 * "
-            "max(yidan_quarantine_oldest_timestamp_seconds{@@})",
+            "((time() - max(yidan_quarantine_oldest_timestamp_seconds{@@} > 0)) or 0 * "
+            f"max(yidan_quarantine_oldest_timestamp_seconds{{@@}})) {LOOKED}",
             unit="dtdurations",
             steps=((None, GREEN), (3600, YELLOW), (86400, RED)),
             runbook="YidanQuarantineIsOld",
