@@ -94,7 +94,7 @@ class Operations:
         requests = partial(self._log.ends_of, RECONCILIATIONS)
         self._level = Level(self._ahead, self._views.positions, requests, time.time)
         self._page = Page(self._views, self._payments, lambda: self._level.at)
-        self._publishing = Publishing(self._views, settings.partitions)
+        self._publishing = Publishing(self._views, settings.partitions, lambda: self._level.at is not None)
         self._metrics = OperateMetrics(running_version())
         self._claims = Claims(self._views, self._level, self._log, self._metrics)
         self._health = HealthPage(

@@ -20,12 +20,14 @@ class Publishing:
     """The statements as the views make them, beside what has been said of them.
 
     The number of lines is the revision, so two processes that know equally much say the same. One that knows less than
-    was said before says nothing.
+    was said before says nothing; nor does one whose views are not whole yet. As many lines as were said, or more, are
+    not those that were said with some more while one partition is derived before another.
     """
 
-    def __init__(self, views: Views, partitions: int) -> None:
+    def __init__(self, views: Views, partitions: int, whole: Callable[[], bool]) -> None:
         self._views = views
         self._partitions = partitions
+        self._whole = whole
         self._said: dict[str, dict[str, Any]] = {}
         self.dues: dict[Key, Fen] = {}
         """What each hospital's statement comes to, as it was last looked at."""
@@ -37,6 +39,8 @@ class Publishing:
 
     async def publish(self, owned: Iterable[int], write: Write) -> list[dict[str, Any]]:
         """Writes the statements that have changed and whose home is one of ours; what was written."""
+        if not self._whole():
+            return []
         owned = frozenset(owned)
         touched, self._views.touched = self._views.touched, set()
         news = [found for key in sorted(touched) if (found := self._news(key, owned)) is not None]
