@@ -3,11 +3,14 @@
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 import yaml
 
 from tests.syntax import tree
+from workers.cli import app
 from workers.settlement.ports import StopReason
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +43,18 @@ def test_an_alert_leads_to_its_own_heading(name: str) -> None:
 @pytest.mark.parametrize("reason", StopReason)
 def test_every_reason_to_stop_has_a_heading_that_says_what_to_do(reason: StopReason) -> None:
     assert reason.value in HEADINGS
+
+
+def test_every_command_that_it_names_is_one_that_there_is() -> None:
+    named = set(re.findall(r"\byidan ([a-z][a-z-]*(?: [a-z][a-z-]*)?)", "\n".join(re.findall(r"`([^`\n]+)`", RUNBOOK))))
+    assert len(named) > 20
+    for words in named:
+        found: Any = typer.main.get_command(app)
+        for word in words.split():
+            if not hasattr(found, "commands"):
+                break
+            assert word in found.commands, words
+            found = found.commands[word]
 
 
 def test_every_failure_links_to_a_test_that_there_is() -> None:
