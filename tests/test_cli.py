@@ -13,6 +13,8 @@ from contracts.pack_file import SHIPPED
 from contracts.payout import READ_PAYOUT
 from contracts.quarantine import READ_REFUSED
 from contracts.signals import READ_SIGNAL
+from workers import cli
+from workers.exits import Exit
 from workers.rehearsal.broken import encoded, whole
 from workers.rehearsal.county import county
 
@@ -160,3 +162,14 @@ def test_the_settings_in_force_are_shown_as_a_file_would_write_them_and_no_secre
     shown = done.stdout.decode().splitlines()
     assert {"YIDAN_PARTITIONS=24", "YIDAN_REDIS_URL=rediss://store:6380/2", "YIDAN_ALLOW_PLAINTEXT=false"} <= set(shown)
     assert "geheim" not in done.stdout.decode() + done.stderr.decode()
+
+
+def test_a_fault_of_ours_is_shown_and_is_no_answer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def broken() -> None:
+        raise RuntimeError("an invariant does not hold")
+
+    monkeypatch.setattr(cli, "app", broken)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == Exit.FAULT_OF_OURS
+    assert "an invariant does not hold" in capsys.readouterr().err

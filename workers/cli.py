@@ -1,5 +1,6 @@
 """The `yidan` command. Data goes to standard output, everything for people to standard error."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from workers.cli_options import (
 )
 from workers.cli_person import app as person_app
 from workers.cli_statements import statements_app
+from workers.exits import Exit
 from workers.quarantine_commands import quarantine_app
 
 app = typer.Typer(
@@ -41,8 +43,16 @@ app.add_typer(statements_app, name="statements")
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line.
+
+    An error that no command has foreseen is a fault of ours and ends with 70. With the interpreter's own 1 it would be
+    taken for the answer that a check has failed.
+    """
+    try:
+        app()
+    except Exception:  # noqa: BLE001 - whatever it is, it is shown, and the exit code says what it means
+        sys.excepthook(*sys.exc_info())
+        raise SystemExit(Exit.FAULT_OF_OURS) from None
 
 
 @app.command()

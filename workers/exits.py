@@ -11,5 +11,6 @@ class Exit(IntEnum):
     USAGE = 2
     BAD_DATA = 65
     UNAVAILABLE = 69
+    FAULT_OF_OURS = 70
     CONFIGURATION = 78
     INTERRUPTED = 130
