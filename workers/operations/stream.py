@@ -3,7 +3,7 @@
 Four traps of faust are stepped around here:
 
 - Its consumer reads uncommitted records unless it is told `exactly_once`, which crashes or duplicates on a rebalance.
-  `CommittedConsumer` sets the isolation level itself.
+  `CommittedConsumer` sets the isolation level itself, and makes it one that hears refusals and takes its time.
 - It idles for ever where a topic has another number of partitions than it declared. Nothing is declared here, and
   `operate` has counted the partitions before.
 - The group's offsets say what was read, not what the views hold. Positions come from the views.
@@ -21,6 +21,7 @@ from faust.transport.drivers.aiokafka import Consumer, Transport
 
 from contracts.topics import PAYOUTS, RECONCILIATIONS
 from workers.kafka.connection import connection
+from workers.kafka.consumer import Consumer as PatientConsumer
 from workers.operations.pages import Page
 from workers.settings import Settings
 
@@ -47,6 +48,7 @@ class CommittedConsumer(Consumer):
             if consumer._isolation_level not in ("read_uncommitted", "read_committed"):
                 raise RuntimeError("aiokafka keeps its isolation level elsewhere; this was made for 0.14")
             consumer._isolation_level = "read_committed"  # handed to the fetcher when it starts
+            consumer.__class__ = PatientConsumer  # faust names the class that it makes, and ours adds only methods
             return consumer
 
         thread._create_worker_consumer = committed
