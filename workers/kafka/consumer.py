@@ -119,11 +119,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     def _begin_again_at_the_given_addresses(self) -> None:
         client: Any = self._client
         ask = client._metadata_update
-        given = {
-            name: BrokerMetadata(name, host, port, None)
-            for number, (host, port, _) in enumerate(client.hosts)
-            for name in (f"bootstrap-{number}",)
-        }
+        hosts = [(f"bootstrap-{number}", host, port) for number, (host, port, _) in enumerate(client.hosts)]
+        given = {name: BrokerMetadata(name, host, port, None) for name, host, port in hosts}
 
         async def ask_all(cluster: Any, topics: Any) -> bool:
             if await ask(cluster, topics):

@@ -140,8 +140,8 @@ class Operations:
             self._say.error("operations end", exit_code=end.code, detail=str(end))
             return end.code
         except Exception as error:  # noqa: BLE001 - it ends loudly, and the log says nothing about a person
-            self._say.error("operations failed", exit_code=Exit.CHECK_FAILED, **told(error))
-            return Exit.CHECK_FAILED
+            self._say.error("operations failed", exit_code=Exit.FAULT_OF_OURS, **told(error))
+            return Exit.FAULT_OF_OURS
         finally:
             await self._let_go(beside)
         return Exit.OK
